@@ -1406,8 +1406,9 @@ export interface paths {
          * Change a book
          * @description Change base_currency, time_zone or the calendar by a merge patch (RFC 7396). Members that are absent stay.
          *
-         *     Nothing that is stored changes with it: a new base currency is that of figures from now on. With `If-Match`, a book
-         *     that has changed since is refused as `version_mismatch`.
+         *     Nothing that is stored changes with it: a new base currency is that of figures from now on, a new time zone gives the
+         *     days of later entries. With `"redate": true` a job gives all entries their day in the time zone; the response names
+         *     it. With `If-Match`, a book that has changed since is refused as `version_mismatch`.
          */
         patch: operations["update_book"];
         trace?: never;
@@ -1743,6 +1744,519 @@ export interface paths {
          * @description Take a merge back: it stands for itself again, with all that it had. One that was not merged stays as it is.
          */
         post: operations["unmerge_tag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fx/rates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List exchange rates
+         * @description The rates of the service, or with `book_id` a book's own ones, as they are stored, the newest day first.
+         *
+         *     Weekends and holidays have none: `GET /fx/convert` finds the rate that counts for a day.
+         */
+        get: operations["list_rates"];
+        /**
+         * Set exchange rates
+         * @description Set up to 500 rates, all or none: those of the service, which needs `rates:write`, or those of a book.
+         *
+         *     A book's own rates win in it, and nowhere else. They never price money of operating wallets. What the service's
+         *     provider sends later does not change a rate that was set.
+         */
+        put: operations["set_rates"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fx/rates/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refresh exchange rates
+         * @description Store the newest rates of the provider (`WALLET_FX_URL`), as a job of the type `refresh_rates`.
+         *
+         *     The history of the European Central Bank that comes with the package is stored first, where it is missing. The job's
+         *     `result` counts the days and rates that are new.
+         */
+        post: operations["refresh_rates"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fx/convert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Convert an amount, without posting
+         * @description What an amount is worth in another currency on a day. No spread is taken.
+         *
+         *     The rate is found direct, inverse, or by way of the euro: the newest one of at most five days before the day
+         *     (`WALLET_FX_MAX_AGE_DAYS`). While no newer one has come, it may be 45 days older than today
+         *     (`WALLET_FX_STALE_AGE_DAYS`), and is `stale`. Without a rate, `converted` is null: nothing takes 1 for it.
+         */
+        get: operations["convert_amount"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fx/quotes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fix the price of a conversion
+         * @description A price by the service's rates of today, less the spread, that holds for 60 s (`WALLET_FX_QUOTE_S`).
+         *
+         *     The same caller names it as `quote_id` in conversions of this amount. A rate whose day ended more than 72 hours ago
+         *     (`WALLET_FX_MAX_AGE_H`) is `rate_stale`.
+         */
+        post: operations["create_quote"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/convert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Convert money to a wallet of another currency
+         * @description One `exchange` with an entry in each wallet, against `fx:FROM-TO`. What rounding left is `remainder`.
+         *
+         *     In mirrored wallets, give both amounts to record what a bank did; otherwise the rate of the day counts, the book's own
+         *     one first. In operating wallets it is off unless `WALLET_FX_CONVERT` is set; then the rate is the service's of today.
+         */
+        post: operations["convert_from_wallet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/parts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List parts
+         * @description Those of a book, newest day first. A key names the book by `user_id` or `organization_id`.
+         *
+         *     Entries that were posted just now get their parts first, 2,000 at most; `pending_entries` says how many are left.
+         */
+        get: operations["list_parts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wallets/{wallet_id}/entries/{wallet_version}/parts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the parts of an entry
+         * @description The entry, and what it was for. `ETag` is for `If-Match` of a change.
+         */
+        get: operations["get_entry_parts"];
+        /**
+         * Set the parts of an entry
+         * @description Say what an entry was for: all its parts, which sum to it. Rules leave them alone from then on.
+         *
+         *     With `booked_on` the entry counts on another day. With `If-Match`, parts that have changed since are refused as
+         *     `version_mismatch`. `run_id` names the change: `POST /api/v1/runs/{run_id}/undo` takes it back.
+         */
+        put: operations["set_entry_parts"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/parts/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change the parts of up to 500 entries
+         * @description An outcome for each change, in order: one that is refused leaves the others standing. They are one run.
+         *
+         *     A change gives all `parts` of its entry, or `changes` of each part that it has, such as another category.
+         */
+        post: operations["edit_parts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a change of parts back
+         * @description Give all entries of a run the parts again that they had before it. The same request again changes nothing.
+         *
+         *     Entries whose parts were changed after the run stay as they are, and are listed. The undoing is a run itself.
+         */
+        post: operations["undo_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pairs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List pairs of transfers
+         * @description The pairs of a book, oldest first, or with `state=suggested` what could be one.
+         *
+         *     A debit and a credit of two wallets are paired by themselves if the currency and the amount agree, the credit is
+         *     booked 0 to 4 days after the debit, and neither has another candidate. All else is a suggestion.
+         */
+        get: operations["list_pairs"];
+        put?: never;
+        /**
+         * Make two entries a pair
+         * @description A debit and a credit of two wallets of the book are one transfer: neither income nor expense.
+         *
+         *     Parts that no caller has set become transfers. The same request again returns the same pair.
+         */
+        post: operations["create_pair"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pairs/{pair_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Dissolve a pair
+         * @description The two are no transfer, or the suggestion is dismissed: the service does not pair or suggest them again.
+         *
+         *     Parts that no caller has set are what they were before.
+         */
+        delete: operations["delete_pair"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/quick-transactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Note an income or expense
+         * @description Post an income as a deposit, or an expense as a withdrawal, with what it was for.
+         *
+         *     It needs the permission for that operation, too. A user's token notes them in mirrored wallets only: the money of
+         *     operating wallets moves by their own paths.
+         */
+        post: operations["note_transaction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List rules
+         * @description The rules of a book, in the order in which they are applied. A key names it by `user_id` or `organization_id`.
+         */
+        get: operations["list_rules"];
+        put?: never;
+        /**
+         * Create a rule
+         * @description Create a rule, the last of its book. The same idempotency key and request create one rule.
+         *
+         *     It is applied by itself to entries that the book reads from now on. `POST /api/v1/rules/apply` applies it to others.
+         */
+        post: operations["create_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Order rules
+         * @description Put the rules of a book into another order. Later rules overwrite what earlier ones set.
+         *
+         *     The request names all rules. Where one was created or deleted meanwhile, it is refused as `rules_changed`.
+         */
+        post: operations["order_rules"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a rule
+         * @description Show for which of the newest entries a rule holds, and what it would make of them. Nothing is changed.
+         *
+         *     The rule is tried by itself, on the parts as they are now, also on those that a person edited: these are shown
+         *     unchanged.
+         */
+        post: operations["test_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Apply rules
+         * @description Apply rules to the entries of a book that it has read by now, as a job of the type `apply_rules`.
+         *
+         *     By default nothing is written: the `result` of the job says how many entries were `examined`, for how many a rule
+         *     `held`, how many would be `changed`, and shows the first of these. With `"dry_run": false` they are changed in one
+         *     run, `run_id`, which `POST /api/v1/runs/{run_id}/undo` takes back.
+         */
+        post: operations["apply_rules"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/{rule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a rule
+         * @description A rule. `ETag` is for `If-Match` of a change. Those of others' books are not found.
+         */
+        get: operations["get_rule"];
+        /**
+         * Replace a rule
+         * @description Replace a rule as a whole; its place in the order stays. What it has set before stays.
+         *
+         *     With `If-Match`, a rule that has changed since is refused as `version_mismatch`.
+         */
+        put: operations["replace_rule"];
+        post?: never;
+        /**
+         * Delete a rule
+         * @description Delete a rule. What it has set stays; the run that set it can be taken back.
+         */
+        delete: operations["delete_rule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/budgets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List budgets
+         * @description The budgets of a book, oldest first. A key names the book by `user_id` or `organization_id`.
+         */
+        get: operations["list_budgets"];
+        put?: never;
+        /**
+         * Create a budget
+         * @description Create a budget in a book. The same idempotency key and request create one.
+         *
+         *     What was spent is read from the book's entries whenever it is asked for, so a budget may begin in the past.
+         */
+        post: operations["create_budget"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/budgets/progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read how far budgets are
+         * @description All budgets of a book: what each may spend in its current period, with what it took over, and what was spent.
+         *
+         *     Nothing of it is stored: the carry is folded from the first period on, at each call.
+         */
+        get: operations["get_budget_progress"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/budgets/{budget_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a budget
+         * @description `ETag` is for `If-Match` of a change. Budgets of others' books are not found.
+         */
+        get: operations["get_budget"];
+        /**
+         * Set a budget
+         * @description Set all of a budget. Members that are absent get their defaults.
+         *
+         *     Earlier periods are then those of the new values, too. With a higher amount, tiers that are not reached any more can
+         *     be reached again. With `If-Match`, a budget that has changed since is refused as `version_mismatch`.
+         */
+        put: operations["set_budget"];
+        post?: never;
+        /**
+         * Delete a budget
+         * @description Delete a budget with its alerts. Nothing else changes.
+         */
+        delete: operations["delete_budget"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/budgets/{budget_id}/details": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the figures of a budget
+         * @description A budget in its current period: progress, pace, what its items have spent, and up to 12 earlier periods.
+         */
+        get: operations["get_budget_details"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3085,6 +3599,12 @@ export interface components {
              * @description Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.
              */
             idempotency_key?: string | null;
+            /**
+             * Parts
+             * @description What the amount is for, split by category, payee and tags: the parts sum to the entry of the wallet that the operation names first. Its owner needs a book. Default: what the book's rules say.
+             * @default null
+             */
+            parts?: components["schemas"]["PartGiven"][] | null;
         };
         /**
          * BatchPosted
@@ -3202,7 +3722,7 @@ export interface components {
              * Operations
              * @description The operations, which are decided in this order.
              */
-            operations: (components["schemas"]["BatchMovement"] | components["schemas"]["BatchTransfer"] | components["schemas"]["BatchRefund"] | components["schemas"]["BatchAdjustment"] | components["schemas"]["BatchEntries"] | components["schemas"]["BatchGrant"] | components["schemas"]["BatchHold"] | components["schemas"]["BatchHoldCapture"] | components["schemas"]["BatchHoldVoid"] | components["schemas"]["BatchHoldExtend"] | components["schemas"]["BatchHoldIncrease"])[];
+            operations: (components["schemas"]["BatchMovement"] | components["schemas"]["BatchTransfer"] | components["schemas"]["BatchRefund"] | components["schemas"]["BatchAdjustment"] | components["schemas"]["BatchEntries"] | components["schemas"]["BatchGrant"] | components["schemas"]["BatchHold"] | components["schemas"]["BatchHoldCapture"] | components["schemas"]["BatchHoldVoid"] | components["schemas"]["BatchHoldExtend"] | components["schemas"]["BatchHoldIncrease"] | components["schemas"]["BatchConversion"])[];
             /**
              * Atomic
              * @description All or nothing.
@@ -3271,6 +3791,12 @@ export interface components {
              * @description Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.
              */
             idempotency_key?: string | null;
+            /**
+             * Parts
+             * @description What the amount is for, split by category, payee and tags: the parts sum to the entry of the wallet that the operation names first. Its owner needs a book. Default: what the book's rules say.
+             * @default null
+             */
+            parts?: components["schemas"]["PartGiven"][] | null;
         };
         /**
          * BillingSummary
@@ -3538,6 +4064,12 @@ export interface components {
              * @description The month in which years begin, 1 to 12. Quarters begin every three months from it.
              */
             year_start_month?: number;
+            /**
+             * Redate
+             * @description Whether all entries get their day in the time zone again, also those whose day was moved.
+             * @default false
+             */
+            redate?: boolean;
         };
         /**
          * BookWallet
@@ -3643,6 +4175,1142 @@ export interface components {
              * @description `personal`, `business`, `savings`, `asset`, `debt`, or a word of your own; null: nothing. `asset` and `debt` are for mirrored wallets: a house, a car, a private loan.
              */
             purpose: string | null;
+        };
+        /**
+         * Budget
+         * @description A budget of a book: what may be spent in each period.
+         * @example {
+         *       "budget_id": "0199d0a8-0000-7000-8000-00000000d001",
+         *       "book_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "name": "Food",
+         *       "amount": "400.00",
+         *       "currency": "EUR",
+         *       "period": "monthly",
+         *       "start_date": "2026-01-01",
+         *       "end_date": null,
+         *       "wallet_ids": [],
+         *       "category_ids": [
+         *         "0199d0a8-0000-7000-8000-00000000c002"
+         *       ],
+         *       "items": [
+         *         {
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c003",
+         *           "amount": "150.00"
+         *         }
+         *       ],
+         *       "carry": "surplus",
+         *       "carry_cap": "100.00",
+         *       "prorate": false,
+         *       "tiers": [
+         *         75,
+         *         90,
+         *         100
+         *       ],
+         *       "version": 1,
+         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "updated_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        Budget: {
+            /**
+             * Budget Id
+             * Format: uuid
+             * @description Its id, a UUIDv7.
+             */
+            budget_id: string;
+            /**
+             * Book Id
+             * Format: uuid
+             * @description The book.
+             */
+            book_id: string;
+            /**
+             * Name
+             * @description For people.
+             */
+            name: string;
+            /**
+             * Amount
+             * @description How much may be spent in a period, in `currency`.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Currency
+             * @description Of all its amounts. What was spent in others is converted.
+             */
+            currency: string;
+            /**
+             * Period
+             * @description How long a period is. Periods are those of the book's calendar: its first day of months and weeks, its first month of years. `annual` is taken as `yearly`.
+             * @enum {string}
+             */
+            period: "daily" | "weekly" | "monthly" | "quarterly" | "yearly";
+            /**
+             * Start Date
+             * Format: date
+             * @description The first day that counts: what was spent before is not of the budget.
+             */
+            start_date: string;
+            /**
+             * End Date
+             * @description The first day that counts no more; null: it has no end.
+             */
+            end_date: string | null;
+            /**
+             * Wallet Ids
+             * @description What was spent from these wallets of the book; empty: from all.
+             */
+            wallet_ids: string[];
+            /**
+             * Category Ids
+             * @description What was spent on these categories, each with all that is under it: Expense, or categories under it. Empty: all expenses.
+             */
+            category_ids: string[];
+            /**
+             * Items
+             * @description Shares of the amount for single categories. Together they are at most the amount.
+             */
+            items: components["schemas"]["BudgetItem"][];
+            /**
+             * Carry
+             * @description What a period takes over from the one before: `none`; `surplus`: what was left; `full`: also what was spent too much.
+             * @enum {string}
+             */
+            carry: "none" | "surplus" | "full";
+            /**
+             * Carry Cap
+             * @description The most that a period takes over; null: no limit.
+             */
+            carry_cap: string | null;
+            /**
+             * Prorate
+             * @description Whether a period that `start_date` or `end_date` cuts has its share of the amount by days, not all of it.
+             */
+            prorate: boolean;
+            /**
+             * Tiers
+             * @description Percentages of what is available, ascending. The first time that a period reaches one is an event.
+             */
+            tiers: number[];
+            /**
+             * Version
+             * @description Counts its changes, from 1. `If-Match` compares it.
+             */
+            version: number;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+        };
+        /**
+         * BudgetCreate
+         * @description A new budget of a book.
+         * @example {
+         *       "name": "Food",
+         *       "amount": "400.00",
+         *       "period": "monthly",
+         *       "start_date": "2026-01-01",
+         *       "category_ids": [
+         *         "0199d0a8-0000-7000-8000-00000000c002"
+         *       ],
+         *       "items": [
+         *         {
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c003",
+         *           "amount": "150.00"
+         *         }
+         *       ],
+         *       "carry": "surplus",
+         *       "carry_cap": "100.00",
+         *       "user_id": "user-42"
+         *     }
+         */
+        BudgetCreate: {
+            /**
+             * Name
+             * @description For people.
+             */
+            name: string;
+            /**
+             * Amount
+             * @description How much may be spent in a period, in `currency`.
+             * @example 12.50
+             */
+            amount: string | 0 | number;
+            /**
+             * Currency
+             * @description Of all its amounts. What was spent in others is converted. Default: the book's.
+             */
+            currency?: string | null;
+            /**
+             * Period
+             * @description How long a period is. Periods are those of the book's calendar: its first day of months and weeks, its first month of years. `annual` is taken as `yearly`.
+             * @enum {string}
+             */
+            period: "daily" | "weekly" | "monthly" | "quarterly" | "yearly" | "annual";
+            /**
+             * Start Date
+             * Format: date
+             * @description The first day that counts: what was spent before is not of the budget.
+             * @example 2026-01-01
+             */
+            start_date: string;
+            /**
+             * End Date
+             * @description The first day that counts no more; null: it has no end.
+             */
+            end_date?: string | null;
+            /**
+             * Wallet Ids
+             * @description What was spent from these wallets of the book; empty: from all.
+             */
+            wallet_ids?: string[];
+            /**
+             * Category Ids
+             * @description What was spent on these categories, each with all that is under it: Expense, or categories under it. Empty: all expenses.
+             */
+            category_ids?: string[];
+            /**
+             * Items
+             * @description Shares of the amount for single categories. Together they are at most the amount.
+             */
+            items?: components["schemas"]["BudgetItemIn"][];
+            /**
+             * Carry
+             * @description What a period takes over from the one before: `none`; `surplus`: what was left; `full`: also what was spent too much.
+             * @default none
+             * @enum {string}
+             */
+            carry?: "none" | "surplus" | "full";
+            /**
+             * Carry Cap
+             * @description The most that a period takes over; null: no limit.
+             */
+            carry_cap?: (string | 0 | number) | null;
+            /**
+             * Prorate
+             * @description Whether a period that `start_date` or `end_date` cuts has its share of the amount by days, not all of it.
+             * @default false
+             */
+            prorate?: boolean;
+            /**
+             * Tiers
+             * @description Percentages of what is available, ascending. The first time that a period reaches one is an event.
+             * @default [
+             *       75,
+             *       90,
+             *       100
+             *     ]
+             */
+            tiers?: number[];
+            /**
+             * User Id
+             * @description The user whose book gets it. Default: the user of the token.
+             */
+            user_id?: string | null;
+            /**
+             * Organization Id
+             * @description Instead of a user, the organization whose book gets it.
+             */
+            organization_id?: string | null;
+        };
+        /**
+         * BudgetDetails
+         * @description A budget in a period: its progress, pace, items, earlier periods and alerts.
+         * @example {
+         *       "budget_id": "0199d0a8-0000-7000-8000-00000000d001",
+         *       "name": "Food",
+         *       "currency": "EUR",
+         *       "period": "monthly",
+         *       "state": "active",
+         *       "from": "2026-02-01",
+         *       "to": "2026-03-01",
+         *       "amount": "400.00",
+         *       "carry": "87.60",
+         *       "available": "487.60",
+         *       "spent": "390.08",
+         *       "left": "97.52",
+         *       "percent": "80.0",
+         *       "reached": [
+         *         75
+         *       ],
+         *       "complete": true,
+         *       "unconverted": [],
+         *       "stale": [],
+         *       "book_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "on": "2026-02-14",
+         *       "as_of": "2026-02-14T12:00:00.000000Z",
+         *       "pending_entries": 0,
+         *       "days": 28,
+         *       "day": 14,
+         *       "daily_average": "27.86",
+         *       "recurring_posted": "0.00",
+         *       "recurring_expected": "0.00",
+         *       "projected": "780.16",
+         *       "on_track": false,
+         *       "items": [
+         *         {
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c003",
+         *           "amount": "150.00",
+         *           "spent": "160.00",
+         *           "left": "-10.00"
+         *         },
+         *         {
+         *           "category_id": null,
+         *           "amount": "250.00",
+         *           "spent": "230.08",
+         *           "left": "19.92"
+         *         }
+         *       ],
+         *       "history": [
+         *         {
+         *           "from": "2026-01-01",
+         *           "to": "2026-02-01",
+         *           "amount": "400.00",
+         *           "carry": "0.00",
+         *           "available": "400.00",
+         *           "spent": "312.40",
+         *           "left": "87.60",
+         *           "complete": true
+         *         }
+         *       ],
+         *       "alerts": [
+         *         {
+         *           "tier": 75,
+         *           "reached_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ]
+         *     }
+         */
+        BudgetDetails: {
+            /**
+             * Budget Id
+             * Format: uuid
+             * @description The budget.
+             */
+            budget_id: string;
+            /**
+             * Name
+             * @description Its name.
+             */
+            name: string;
+            /**
+             * Currency
+             * @description Of the amounts.
+             */
+            currency: string;
+            /**
+             * Period
+             * @description How long a period is.
+             * @enum {string}
+             */
+            period: "daily" | "weekly" | "monthly" | "quarterly" | "yearly";
+            /**
+             * State
+             * @description Whether the day is before its first one, in it, or after its last one. Figures are then those of the first period, the period of the day, or the last one.
+             * @enum {string}
+             */
+            state: "upcoming" | "active" | "ended";
+            /**
+             * From
+             * Format: date
+             * @description The first day of the period that counts.
+             */
+            from: string;
+            /**
+             * To
+             * Format: date
+             * @description The first day that is not in it.
+             */
+            to: string;
+            /**
+             * Amount
+             * @description What the budget has for the period.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Carry
+             * @description What it takes over from the period before.
+             * @example 12.50
+             */
+            carry: string;
+            /**
+             * Available
+             * @description Both together.
+             * @example 12.50
+             */
+            available: string;
+            /**
+             * Spent
+             * @description What was spent, less what came back, up to the day. Amounts in other currencies are converted, each day at its rate.
+             * @example 12.50
+             */
+            spent: string;
+            /**
+             * Left
+             * @description `available` less `spent`. Each figure is rounded by itself, so it may differ by the last digit.
+             * @example 12.50
+             */
+            left: string;
+            /**
+             * Percent
+             * @description `spent` in percent of `available`, with one decimal; null: nothing is available.
+             */
+            percent: string | null;
+            /**
+             * Reached
+             * @description The tiers that these figures reach.
+             */
+            reached: number[];
+            /**
+             * Complete
+             * @description Whether everything could be converted; false: something has no rate and is in no figure.
+             */
+            complete: boolean;
+            /**
+             * Unconverted
+             * @description What was spent and has no rate, by currency: in this period, and where there is a carry, in earlier ones.
+             */
+            unconverted: components["schemas"]["CurrencyAmount"][];
+            /**
+             * Stale
+             * @description Rates used that are older than they should be, by currency.
+             */
+            stale: components["schemas"]["StaleRate"][];
+            /**
+             * Book Id
+             * Format: uuid
+             * @description The book.
+             */
+            book_id: string;
+            /**
+             * On
+             * Format: date
+             * @description The day of the figures, in the time zone of the book.
+             */
+            on: string;
+            /**
+             * As Of
+             * Format: date-time
+             * @description When they were read.
+             */
+            as_of: string;
+            /**
+             * Pending Entries
+             * @description Entries of the book that are not catalogued yet, and in no figure. 0 is normal.
+             */
+            pending_entries: number;
+            /**
+             * Days
+             * @description How many days the period has that count.
+             */
+            days: number;
+            /**
+             * Day
+             * @description How many of them have begun, that of the figures included.
+             */
+            day: number;
+            /**
+             * Daily Average
+             * @description `spent` by `day`; null: the period has not begun.
+             */
+            daily_average: string | null;
+            /**
+             * Recurring Posted
+             * @description How much of `spent` were recurring payments: 0 until the service knows them.
+             * @example 12.50
+             */
+            recurring_posted: string;
+            /**
+             * Recurring Expected
+             * @description Recurring payments still to come in the period: 0 until the service knows them.
+             * @example 12.50
+             */
+            recurring_expected: string;
+            /**
+             * Projected
+             * @description What will be spent at the end: `spent`, what recurs, and for each day left what the rest was a day.
+             * @example 12.50
+             */
+            projected: string;
+            /**
+             * On Track
+             * @description Whether `projected` is at most `available`.
+             */
+            on_track: boolean;
+            /**
+             * Items
+             * @description Its items; then, without a category, what belongs to none.
+             */
+            items: components["schemas"]["BudgetItemFigures"][];
+            /**
+             * History
+             * @description Up to 12 earlier periods, newest first.
+             */
+            history: components["schemas"]["BudgetPeriod"][];
+            /**
+             * Alerts
+             * @description The tiers whose events the period has had.
+             */
+            alerts: components["schemas"]["ReachedTier"][];
+        };
+        /**
+         * BudgetItem
+         * @description A share of a budget.
+         * @example {
+         *       "category_id": "0199d0a8-0000-7000-8000-00000000c003",
+         *       "amount": "150.00"
+         *     }
+         */
+        BudgetItem: {
+            /**
+             * Category Id
+             * Format: uuid
+             * @description The category, with all that is under it.
+             */
+            category_id: string;
+            /**
+             * Amount
+             * @description How much of the budget is for it.
+             * @example 12.50
+             */
+            amount: string;
+        };
+        /**
+         * BudgetItemFigures
+         * @description How far an item of a budget is.
+         * @example {
+         *       "category_id": "0199d0a8-0000-7000-8000-00000000c003",
+         *       "amount": "150.00",
+         *       "spent": "160.00",
+         *       "left": "-10.00"
+         *     }
+         */
+        BudgetItemFigures: {
+            /**
+             * Category Id
+             * @description Of the item. Null: the rest of the budget, and what was spent on categories of no item.
+             */
+            category_id: string | null;
+            /**
+             * Amount
+             * @description How much of the budget is for it.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Spent
+             * @description What was spent. A part counts for the nearest item above its category, so once.
+             * @example 12.50
+             */
+            spent: string;
+            /**
+             * Left
+             * @description `amount` less `spent`.
+             * @example 12.50
+             */
+            left: string;
+        };
+        /**
+         * BudgetItemIn
+         * @description A share of a budget.
+         * @example {
+         *       "category_id": "0199d0a8-0000-7000-8000-00000000c003",
+         *       "amount": "150.00"
+         *     }
+         */
+        BudgetItemIn: {
+            /**
+             * Category Id
+             * Format: uuid
+             * @description A category under Expense, with all that is under it.
+             */
+            category_id: string;
+            /**
+             * Amount
+             * @description How much of the budget is for it.
+             * @example 12.50
+             */
+            amount: string | 0 | number;
+        };
+        /**
+         * BudgetPage
+         * @description Budgets of a book, oldest first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "budget_id": "0199d0a8-0000-7000-8000-00000000d001",
+         *           "book_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *           "name": "Food",
+         *           "amount": "400.00",
+         *           "currency": "EUR",
+         *           "period": "monthly",
+         *           "start_date": "2026-01-01",
+         *           "end_date": null,
+         *           "wallet_ids": [],
+         *           "category_ids": [
+         *             "0199d0a8-0000-7000-8000-00000000c002"
+         *           ],
+         *           "items": [
+         *             {
+         *               "category_id": "0199d0a8-0000-7000-8000-00000000c003",
+         *               "amount": "150.00"
+         *             }
+         *           ],
+         *           "carry": "surplus",
+         *           "carry_cap": "100.00",
+         *           "prorate": false,
+         *           "tiers": [
+         *             75,
+         *             90,
+         *             100
+         *           ],
+         *           "version": 1,
+         *           "created_at": "2026-01-02T03:04:05.678901Z",
+         *           "updated_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        BudgetPage: {
+            /**
+             * Items
+             * @description The budgets.
+             */
+            items: components["schemas"]["Budget"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * BudgetPeriod
+         * @description An earlier period of a budget.
+         * @example {
+         *       "from": "2026-01-01",
+         *       "to": "2026-02-01",
+         *       "amount": "400.00",
+         *       "carry": "0.00",
+         *       "available": "400.00",
+         *       "spent": "312.40",
+         *       "left": "87.60",
+         *       "complete": true
+         *     }
+         */
+        BudgetPeriod: {
+            /**
+             * From
+             * Format: date
+             * @description The first day of the period that counts.
+             */
+            from: string;
+            /**
+             * To
+             * Format: date
+             * @description The first day that is not in it.
+             */
+            to: string;
+            /**
+             * Amount
+             * @description What the budget had for it.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Carry
+             * @description What it took over.
+             * @example 12.50
+             */
+            carry: string;
+            /**
+             * Available
+             * @description Both together.
+             * @example 12.50
+             */
+            available: string;
+            /**
+             * Spent
+             * @description What was spent.
+             * @example 12.50
+             */
+            spent: string;
+            /**
+             * Left
+             * @description What was left; below 0: spent too much.
+             * @example 12.50
+             */
+            left: string;
+            /**
+             * Complete
+             * @description Whether everything could be converted; false: something has no rate and is in no figure.
+             */
+            complete: boolean;
+        };
+        /**
+         * BudgetProgress
+         * @description How far a budget is in a period.
+         * @example {
+         *       "budget_id": "0199d0a8-0000-7000-8000-00000000d001",
+         *       "name": "Food",
+         *       "currency": "EUR",
+         *       "period": "monthly",
+         *       "state": "active",
+         *       "from": "2026-02-01",
+         *       "to": "2026-03-01",
+         *       "amount": "400.00",
+         *       "carry": "87.60",
+         *       "available": "487.60",
+         *       "spent": "390.08",
+         *       "left": "97.52",
+         *       "percent": "80.0",
+         *       "reached": [
+         *         75
+         *       ],
+         *       "complete": true,
+         *       "unconverted": [],
+         *       "stale": []
+         *     }
+         */
+        BudgetProgress: {
+            /**
+             * Budget Id
+             * Format: uuid
+             * @description The budget.
+             */
+            budget_id: string;
+            /**
+             * Name
+             * @description Its name.
+             */
+            name: string;
+            /**
+             * Currency
+             * @description Of the amounts.
+             */
+            currency: string;
+            /**
+             * Period
+             * @description How long a period is.
+             * @enum {string}
+             */
+            period: "daily" | "weekly" | "monthly" | "quarterly" | "yearly";
+            /**
+             * State
+             * @description Whether the day is before its first one, in it, or after its last one. Figures are then those of the first period, the period of the day, or the last one.
+             * @enum {string}
+             */
+            state: "upcoming" | "active" | "ended";
+            /**
+             * From
+             * Format: date
+             * @description The first day of the period that counts.
+             */
+            from: string;
+            /**
+             * To
+             * Format: date
+             * @description The first day that is not in it.
+             */
+            to: string;
+            /**
+             * Amount
+             * @description What the budget has for the period.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Carry
+             * @description What it takes over from the period before.
+             * @example 12.50
+             */
+            carry: string;
+            /**
+             * Available
+             * @description Both together.
+             * @example 12.50
+             */
+            available: string;
+            /**
+             * Spent
+             * @description What was spent, less what came back, up to the day. Amounts in other currencies are converted, each day at its rate.
+             * @example 12.50
+             */
+            spent: string;
+            /**
+             * Left
+             * @description `available` less `spent`. Each figure is rounded by itself, so it may differ by the last digit.
+             * @example 12.50
+             */
+            left: string;
+            /**
+             * Percent
+             * @description `spent` in percent of `available`, with one decimal; null: nothing is available.
+             */
+            percent: string | null;
+            /**
+             * Reached
+             * @description The tiers that these figures reach.
+             */
+            reached: number[];
+            /**
+             * Complete
+             * @description Whether everything could be converted; false: something has no rate and is in no figure.
+             */
+            complete: boolean;
+            /**
+             * Unconverted
+             * @description What was spent and has no rate, by currency: in this period, and where there is a carry, in earlier ones.
+             */
+            unconverted: components["schemas"]["CurrencyAmount"][];
+            /**
+             * Stale
+             * @description Rates used that are older than they should be, by currency.
+             */
+            stale: components["schemas"]["StaleRate"][];
+        };
+        /**
+         * BudgetProgressList
+         * @description How far the budgets of a book are.
+         * @example {
+         *       "book_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "on": "2026-02-14",
+         *       "as_of": "2026-02-14T12:00:00.000000Z",
+         *       "pending_entries": 0,
+         *       "items": [
+         *         {
+         *           "budget_id": "0199d0a8-0000-7000-8000-00000000d001",
+         *           "name": "Food",
+         *           "currency": "EUR",
+         *           "period": "monthly",
+         *           "state": "active",
+         *           "from": "2026-02-01",
+         *           "to": "2026-03-01",
+         *           "amount": "400.00",
+         *           "carry": "87.60",
+         *           "available": "487.60",
+         *           "spent": "390.08",
+         *           "left": "97.52",
+         *           "percent": "80.0",
+         *           "reached": [
+         *             75
+         *           ],
+         *           "complete": true,
+         *           "unconverted": [],
+         *           "stale": []
+         *         }
+         *       ]
+         *     }
+         */
+        BudgetProgressList: {
+            /**
+             * Book Id
+             * Format: uuid
+             * @description The book.
+             */
+            book_id: string;
+            /**
+             * On
+             * Format: date
+             * @description The day of the figures, in the time zone of the book.
+             */
+            on: string;
+            /**
+             * As Of
+             * Format: date-time
+             * @description When they were read.
+             */
+            as_of: string;
+            /**
+             * Pending Entries
+             * @description Entries of the book that are not catalogued yet, and in no figure. 0 is normal.
+             */
+            pending_entries: number;
+            /**
+             * Items
+             * @description All budgets of the book, oldest first.
+             */
+            items: components["schemas"]["BudgetProgress"][];
+        };
+        /**
+         * BudgetPut
+         * @description All that a caller sets of a budget.
+         * @example {
+         *       "name": "Food",
+         *       "amount": "400.00",
+         *       "period": "monthly",
+         *       "start_date": "2026-01-01",
+         *       "category_ids": [
+         *         "0199d0a8-0000-7000-8000-00000000c002"
+         *       ],
+         *       "items": [
+         *         {
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c003",
+         *           "amount": "150.00"
+         *         }
+         *       ],
+         *       "carry": "surplus",
+         *       "carry_cap": "100.00"
+         *     }
+         */
+        BudgetPut: {
+            /**
+             * Name
+             * @description For people.
+             */
+            name: string;
+            /**
+             * Amount
+             * @description How much may be spent in a period, in `currency`.
+             * @example 12.50
+             */
+            amount: string | 0 | number;
+            /**
+             * Currency
+             * @description Of all its amounts. What was spent in others is converted. Default: the book's.
+             */
+            currency?: string | null;
+            /**
+             * Period
+             * @description How long a period is. Periods are those of the book's calendar: its first day of months and weeks, its first month of years. `annual` is taken as `yearly`.
+             * @enum {string}
+             */
+            period: "daily" | "weekly" | "monthly" | "quarterly" | "yearly" | "annual";
+            /**
+             * Start Date
+             * Format: date
+             * @description The first day that counts: what was spent before is not of the budget.
+             * @example 2026-01-01
+             */
+            start_date: string;
+            /**
+             * End Date
+             * @description The first day that counts no more; null: it has no end.
+             */
+            end_date?: string | null;
+            /**
+             * Wallet Ids
+             * @description What was spent from these wallets of the book; empty: from all.
+             */
+            wallet_ids?: string[];
+            /**
+             * Category Ids
+             * @description What was spent on these categories, each with all that is under it: Expense, or categories under it. Empty: all expenses.
+             */
+            category_ids?: string[];
+            /**
+             * Items
+             * @description Shares of the amount for single categories. Together they are at most the amount.
+             */
+            items?: components["schemas"]["BudgetItemIn"][];
+            /**
+             * Carry
+             * @description What a period takes over from the one before: `none`; `surplus`: what was left; `full`: also what was spent too much.
+             * @default none
+             * @enum {string}
+             */
+            carry?: "none" | "surplus" | "full";
+            /**
+             * Carry Cap
+             * @description The most that a period takes over; null: no limit.
+             */
+            carry_cap?: (string | 0 | number) | null;
+            /**
+             * Prorate
+             * @description Whether a period that `start_date` or `end_date` cuts has its share of the amount by days, not all of it.
+             * @default false
+             */
+            prorate?: boolean;
+            /**
+             * Tiers
+             * @description Percentages of what is available, ascending. The first time that a period reaches one is an event.
+             * @default [
+             *       75,
+             *       90,
+             *       100
+             *     ]
+             */
+            tiers?: number[];
+        };
+        /**
+         * BulkAnswer
+         * @description The outcomes in the order of the changes.
+         * @example {
+         *       "run_id": "0199d0a8-0000-7000-8000-00000000e001",
+         *       "results": [
+         *         {
+         *           "status": "changed",
+         *           "entry": {
+         *             "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *             "wallet_version": 2,
+         *             "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *             "transaction_type": "withdraw",
+         *             "currency": "EUR",
+         *             "booked_on": "2026-01-02",
+         *             "description": null,
+         *             "counter_account": "mirrored:out",
+         *             "reference": null,
+         *             "pair_id": null,
+         *             "amount": "-84.37",
+         *             "effective_at": "2026-01-02T03:04:05.678901Z",
+         *             "etag": "9f86d081884c7d65",
+         *             "parts": [
+         *               {
+         *                 "part": 0,
+         *                 "amount": "-60.00",
+         *                 "category_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *                 "root": "expense",
+         *                 "payee_id": null,
+         *                 "tag_ids": [],
+         *                 "payment_method_id": null,
+         *                 "note": null,
+         *                 "rule_id": null,
+         *                 "edited": true
+         *               },
+         *               {
+         *                 "part": 1,
+         *                 "amount": "-24.37",
+         *                 "category_id": "0199d0a8-0000-7000-8000-00000000c002",
+         *                 "root": "expense",
+         *                 "payee_id": null,
+         *                 "tag_ids": [],
+         *                 "payment_method_id": null,
+         *                 "note": "soap",
+         *                 "rule_id": null,
+         *                 "edited": true
+         *               }
+         *             ]
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        BulkAnswer: {
+            /**
+             * Run Id
+             * @description The run, by which it is taken back; null: nothing changed.
+             */
+            run_id: string | null;
+            /**
+             * Results
+             * @description The outcome of each change.
+             */
+            results: (components["schemas"]["BulkChanged"] | components["schemas"]["BulkRefused"])[];
+        };
+        /**
+         * BulkChange
+         * @description A change of the parts of one entry: to all that they are to be, or of some members of each.
+         */
+        BulkChange: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Wallet Version
+             * @description The number of the entry within its wallet.
+             */
+            wallet_version: number;
+            /**
+             * Etag
+             * @description Change them only if this is still their `etag`. Default: whatever it is.
+             */
+            etag?: string | null;
+            /**
+             * Booked On
+             * @description The day on which the entry counts. Default: it stays.
+             */
+            booked_on?: string | null;
+            /**
+             * Parts
+             * @description The parts as they are to be, at most 100. They sum to the entry.
+             */
+            parts?: components["schemas"]["PartGiven"][] | null;
+            /** @description Instead, what changes of its parts. */
+            changes?: components["schemas"]["PartChanges"] | null;
+            /**
+             * Part
+             * @description With `changes`, the number of the only part that changes. Default: each.
+             */
+            part?: number | null;
+        };
+        /**
+         * BulkChanged
+         * @description A change that stands.
+         */
+        BulkChanged: {
+            /**
+             * Status
+             * @description `unchanged`: the parts were so already.
+             * @enum {string}
+             */
+            status: "changed" | "unchanged";
+            /** @description The entry with its parts. */
+            entry: components["schemas"]["EntryParts"];
+        };
+        /**
+         * BulkRefused
+         * @description A change that was refused. The others stand.
+         */
+        BulkRefused: {
+            /**
+             * Status
+             * @description The parts are as before.
+             * @constant
+             */
+            status: "refused";
+            /**
+             * Problem
+             * @description The problem document that a single request would get.
+             */
+            problem: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * BulkRequest
+         * @description Changes of the parts of several entries of a book. They are one run.
+         * @example {
+         *       "user_id": "user-42",
+         *       "changes": [
+         *         {
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "wallet_version": 2,
+         *           "changes": {
+         *             "category_id": "0199d0a8-0000-7000-8000-00000000c001"
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        BulkRequest: {
+            /**
+             * User Id
+             * @description The user whose book it is. Default: the user of the token.
+             */
+            user_id?: string | null;
+            /**
+             * Organization Id
+             * @description Instead of a user, the organization whose book it is.
+             */
+            organization_id?: string | null;
+            /**
+             * Changes
+             * @description At most 500, each of another entry.
+             */
+            changes: components["schemas"]["BulkChange"][];
         };
         /**
          * BurnRate
@@ -3967,6 +5635,219 @@ export interface components {
             grants: components["schemas"]["GrantPart"][];
         };
         /**
+         * ChangedBook
+         * @description A book after a change.
+         * @example {
+         *       "book_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "user_id": "user-42",
+         *       "organization_id": null,
+         *       "base_currency": "EUR",
+         *       "time_zone": "Europe/Berlin",
+         *       "month_start_day": 1,
+         *       "week_start": "monday",
+         *       "year_start_month": 1,
+         *       "version": 1,
+         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "updated_at": "2026-01-02T03:04:05.678901Z",
+         *       "redate_job_id": null
+         *     }
+         */
+        ChangedBook: {
+            /**
+             * Book Id
+             * Format: uuid
+             * @description The book's id, a UUIDv7.
+             */
+            book_id: string;
+            /**
+             * User Id
+             * @description The user whose book it is; null: it is an organization's.
+             */
+            user_id: string | null;
+            /**
+             * Organization Id
+             * @description The organization whose book it is; null: it is a user's.
+             */
+            organization_id: string | null;
+            /**
+             * Base Currency
+             * @description The currency in which figures of the book are. Nothing that is stored is converted to it.
+             */
+            base_currency: string;
+            /**
+             * Time Zone
+             * @description A name of the IANA time zone database: in it, moments have their days.
+             */
+            time_zone: string;
+            /**
+             * Month Start Day
+             * @description The day on which months begin: 1 to 31. In a month without that day, the last day of the month.
+             */
+            month_start_day: number;
+            /**
+             * Week Start
+             * @description The day on which weeks begin.
+             * @enum {string}
+             */
+            week_start: "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday";
+            /**
+             * Year Start Month
+             * @description The month in which years begin, 1 to 12. Quarters begin every three months from it.
+             */
+            year_start_month: number;
+            /**
+             * Version
+             * @description Counts its changes, from 1. `If-Match` compares it.
+             */
+            version: number;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+            /**
+             * Redate Job Id
+             * @description The job that gives all entries their days again; null: none was asked for.
+             */
+            redate_job_id: string | null;
+        };
+        /**
+         * ChangedParts
+         * @description An entry with its parts after a change.
+         * @example {
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "wallet_version": 2,
+         *       "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *       "transaction_type": "withdraw",
+         *       "currency": "EUR",
+         *       "booked_on": "2026-01-02",
+         *       "description": null,
+         *       "counter_account": "mirrored:out",
+         *       "reference": null,
+         *       "pair_id": null,
+         *       "amount": "-84.37",
+         *       "effective_at": "2026-01-02T03:04:05.678901Z",
+         *       "etag": "9f86d081884c7d65",
+         *       "parts": [
+         *         {
+         *           "part": 0,
+         *           "amount": "-60.00",
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *           "root": "expense",
+         *           "payee_id": null,
+         *           "tag_ids": [],
+         *           "payment_method_id": null,
+         *           "note": null,
+         *           "rule_id": null,
+         *           "edited": true
+         *         },
+         *         {
+         *           "part": 1,
+         *           "amount": "-24.37",
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c002",
+         *           "root": "expense",
+         *           "payee_id": null,
+         *           "tag_ids": [],
+         *           "payment_method_id": null,
+         *           "note": "soap",
+         *           "rule_id": null,
+         *           "edited": true
+         *         }
+         *       ],
+         *       "run_id": "0199d0a8-0000-7000-8000-00000000e001"
+         *     }
+         */
+        ChangedParts: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Wallet Version
+             * @description The number of the entry within its wallet.
+             */
+            wallet_version: number;
+            /**
+             * Transaction Id
+             * Format: uuid
+             * @description The posting that the entry belongs to.
+             */
+            transaction_id: string;
+            /**
+             * Transaction Type
+             * @description The type of the operation that posted the entry.
+             * @example consume
+             */
+            transaction_type: string;
+            /**
+             * Currency
+             * @description The currency of the wallet.
+             */
+            currency: string;
+            /**
+             * Booked On
+             * Format: date
+             * @description The day on which the entry counts, in the book's time zone.
+             */
+            booked_on: string;
+            /**
+             * Description
+             * @description The caller's text about the operation.
+             */
+            description: string | null;
+            /**
+             * Counter Account
+             * @description The other side of the entry.
+             */
+            counter_account: string;
+            /**
+             * Reference
+             * @description The caller's own name for the operation.
+             */
+            reference: string | null;
+            /**
+             * Pair Id
+             * @description The pair that the entry belongs to; null: none.
+             */
+            pair_id: string | null;
+            /**
+             * Amount
+             * @description What the parts sum to: positive of a credit, negative of a debit.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Effective At
+             * Format: date-time
+             * @description When the movement happened.
+             */
+            effective_at: string;
+            /**
+             * Etag
+             * @description Changes with the parts. `If-Match` compares it.
+             */
+            etag: string;
+            /**
+             * Parts
+             * @description The parts, in order.
+             */
+            parts: components["schemas"]["EntryPart"][];
+            /**
+             * Run Id
+             * @description The run by which the change is taken back; null: the parts were so already.
+             */
+            run_id: string | null;
+        };
+        /**
          * CloudEvent
          * @description An event in the JSON format of CloudEvents 1.0. `walletid` and `walletversion` are left out where there is none.
          * @example {
@@ -4078,6 +5959,232 @@ export interface components {
              * @example 12.50
              */
             refunded: string;
+        };
+        /**
+         * Conversion
+         * @description What was converted, and by which rate.
+         * @example {
+         *       "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "to_wallet_id": "0199d0a8-0000-7000-8000-0000000000bb",
+         *       "from": "EUR",
+         *       "to": "USD",
+         *       "amount": "10.00",
+         *       "to_amount": "11.00",
+         *       "rate": "1.1",
+         *       "rated_on": "2026-01-02",
+         *       "stale": false,
+         *       "spread_bps": 0,
+         *       "remainder": "0.00000000000000",
+         *       "quote_id": null
+         *     }
+         */
+        Conversion: {
+            /**
+             * Transaction Id
+             * Format: uuid
+             * @description The transaction.
+             */
+            transaction_id: string;
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet that was debited.
+             */
+            wallet_id: string;
+            /**
+             * To Wallet Id
+             * Format: uuid
+             * @description The wallet that was credited.
+             */
+            to_wallet_id: string;
+            /**
+             * From
+             * @description The currency of the debited wallet.
+             */
+            from: string;
+            /**
+             * To
+             * @description The currency of the credited wallet.
+             */
+            to: string;
+            /**
+             * Amount
+             * @description What left the one wallet.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * To Amount
+             * @description What the other got: rounded once, half away from zero.
+             * @example 12.50
+             */
+            to_amount: string;
+            /**
+             * Rate
+             * @description What one unit of `from` was worth in units of `to`, without the spread; of amounts that the caller gave, their quotient.
+             * @example 1.0705
+             */
+            rate: string;
+            /**
+             * Rated On
+             * @description The day of the rate. Null: the caller gave both amounts.
+             */
+            rated_on: string | null;
+            /**
+             * Stale
+             * @description Whether the rate is older than rates may be, because no newer one has come.
+             */
+            stale: boolean;
+            /**
+             * Spread Bps
+             * @description What the conversion kept, in hundredths of a percent. Null: the caller gave both amounts.
+             */
+            spread_bps: number | null;
+            /**
+             * Remainder
+             * @description What rounding left: the exact amount less `to_amount`. Null: the caller gave both amounts.
+             */
+            remainder: string | null;
+            /**
+             * Quote Id
+             * @description The quote that was used; null: none.
+             */
+            quote_id: string | null;
+        };
+        /**
+         * ConversionCreate
+         * @description Money to be converted.
+         * @example {
+         *       "to_wallet_id": "0199d0a8-0000-7000-8000-0000000000bb",
+         *       "amount": "10.00"
+         *     }
+         */
+        ConversionCreate: {
+            /**
+             * To Wallet Id
+             * Format: uuid
+             * @description A wallet of another currency, of the same user or organization and the same keeping.
+             */
+            to_wallet_id: string;
+            /**
+             * Amount
+             * @description How much leaves the wallet. Default: the amount of the quote.
+             */
+            amount?: (string | number) | null;
+            /**
+             * To Amount
+             * @description How much the other wallet gets, where that is known: what a bank did. No rate is asked then. Only of mirrored wallets.
+             */
+            to_amount?: (string | number) | null;
+            /**
+             * Quote Id
+             * @description A quote of this caller that has not expired.
+             */
+            quote_id?: string | null;
+            /**
+             * Description
+             * @description A text about the operation, at most 1000 characters.
+             */
+            description?: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for the operation. Histories can be filtered by it.
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description A JSON object of the caller, at most 16 KiB. `fx_rate`, `fx_rated_on` and `fx_quote_id` are added.
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Effective At
+             * @description When it happened. In mirrored wallets the rate is of this day; in operating ones of today.
+             */
+            effective_at?: string | null;
+            /**
+             * Dry Run
+             * @description Decide the operation and return its result with status 200, but post nothing and spend no key.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * Idempotency Key
+             * @description The same as the header `Idempotency-Key`. If both are sent, they must be equal.
+             */
+            idempotency_key?: string | null;
+        };
+        /**
+         * Converted
+         * @description What an amount is worth in another currency. Nothing was posted.
+         * @example {
+         *       "from": "USD",
+         *       "to": "EUR",
+         *       "amount": "100.00",
+         *       "day": "2026-01-04",
+         *       "converted": "93.41",
+         *       "rate": "0.934142923867351705",
+         *       "rated_on": "2026-01-02",
+         *       "stale": false,
+         *       "unconverted": [],
+         *       "complete": true
+         *     }
+         */
+        Converted: {
+            /**
+             * From
+             * @description The currency of the amount.
+             */
+            from: string;
+            /**
+             * To
+             * @description The currency that it is converted to.
+             */
+            to: string;
+            /**
+             * Amount
+             * @description The amount.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Day
+             * Format: date
+             * @description The day whose rate was looked for.
+             */
+            day: string;
+            /**
+             * Converted
+             * @description The amount in `to`, rounded once, half away from zero. Null: there is no rate.
+             */
+            converted: string | null;
+            /**
+             * Rate
+             * @description What one unit of `from` is worth in units of `to`, with at least 18 significant digits.
+             */
+            rate: string | null;
+            /**
+             * Rated On
+             * @description The day of the rate: of one by way of the euro, the older of the two. Null: there is none.
+             */
+            rated_on: string | null;
+            /**
+             * Stale
+             * @description Whether the rate is older than rates may be, because no newer one has come.
+             */
+            stale: boolean;
+            /**
+             * Unconverted
+             * @description Currencies without a rate, which the result leaves out.
+             */
+            unconverted: string[];
+            /**
+             * Complete
+             * @description Whether the result leaves out nothing.
+             */
+            complete: boolean;
         };
         /**
          * CounterAccountTotal
@@ -4265,6 +6372,27 @@ export interface components {
              * @description The name in English.
              */
             name: string;
+        };
+        /**
+         * CurrencyAmount
+         * @description An amount in its own currency.
+         * @example {
+         *       "currency": "RUB",
+         *       "amount": "100.00"
+         *     }
+         */
+        CurrencyAmount: {
+            /**
+             * Currency
+             * @description The currency.
+             */
+            currency: string;
+            /**
+             * Amount
+             * @description The amount in it.
+             * @example 12.50
+             */
+            amount: string;
         };
         /**
          * CurrencyPage
@@ -4875,6 +7003,251 @@ export interface components {
              * @description The posting time, which never decreases within a wallet.
              */
             created_at: string;
+        };
+        /**
+         * EntryName
+         * @description An entry of a wallet.
+         */
+        EntryName: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Wallet Version
+             * @description The number of the entry within its wallet.
+             */
+            wallet_version: number;
+        };
+        /**
+         * EntryNamed
+         * @description An entry that a request names.
+         */
+        EntryNamed: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Wallet Version
+             * @description The number of the entry within its wallet.
+             */
+            wallet_version: number;
+        };
+        /**
+         * EntryPart
+         * @description A part of an entry. The parts of an entry sum to it.
+         */
+        EntryPart: {
+            /**
+             * Part
+             * @description The number of the part within its entry, from 0.
+             */
+            part: number;
+            /**
+             * Amount
+             * @description In the wallet's currency: positive adds to the wallet, negative takes from it.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Category Id
+             * Format: uuid
+             * @description What it was for: the label that stands for it after merges.
+             */
+            category_id: string;
+            /**
+             * Root
+             * @description What it counts as: `income`, `expense` or `transfer`, whatever its sign.
+             * @enum {string}
+             */
+            root: "income" | "expense" | "transfer";
+            /**
+             * Payee Id
+             * @description Who was paid, or paid. Null: not said.
+             */
+            payee_id: string | null;
+            /**
+             * Tag Ids
+             * @description Its tags.
+             */
+            tag_ids: string[];
+            /**
+             * Payment Method Id
+             * @description Reserved: always null.
+             */
+            payment_method_id: string | null;
+            /**
+             * Note
+             * @description A text about the part, at most 1000 characters.
+             */
+            note: string | null;
+            /**
+             * Rule Id
+             * @description The rule that set it last; null: none did.
+             */
+            rule_id: string | null;
+            /**
+             * Edited
+             * @description Whether a caller set it. Rules leave such parts alone.
+             */
+            edited: boolean;
+        };
+        /**
+         * EntryParts
+         * @description An entry with all its parts.
+         * @example {
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "wallet_version": 2,
+         *       "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *       "transaction_type": "withdraw",
+         *       "currency": "EUR",
+         *       "booked_on": "2026-01-02",
+         *       "description": null,
+         *       "counter_account": "mirrored:out",
+         *       "reference": null,
+         *       "pair_id": null,
+         *       "amount": "-84.37",
+         *       "effective_at": "2026-01-02T03:04:05.678901Z",
+         *       "etag": "9f86d081884c7d65",
+         *       "parts": [
+         *         {
+         *           "part": 0,
+         *           "amount": "-60.00",
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *           "root": "expense",
+         *           "payee_id": null,
+         *           "tag_ids": [],
+         *           "payment_method_id": null,
+         *           "note": null,
+         *           "rule_id": null,
+         *           "edited": true
+         *         },
+         *         {
+         *           "part": 1,
+         *           "amount": "-24.37",
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c002",
+         *           "root": "expense",
+         *           "payee_id": null,
+         *           "tag_ids": [],
+         *           "payment_method_id": null,
+         *           "note": "soap",
+         *           "rule_id": null,
+         *           "edited": true
+         *         }
+         *       ]
+         *     }
+         */
+        EntryParts: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Wallet Version
+             * @description The number of the entry within its wallet.
+             */
+            wallet_version: number;
+            /**
+             * Transaction Id
+             * Format: uuid
+             * @description The posting that the entry belongs to.
+             */
+            transaction_id: string;
+            /**
+             * Transaction Type
+             * @description The type of the operation that posted the entry.
+             * @example consume
+             */
+            transaction_type: string;
+            /**
+             * Currency
+             * @description The currency of the wallet.
+             */
+            currency: string;
+            /**
+             * Booked On
+             * Format: date
+             * @description The day on which the entry counts, in the book's time zone.
+             */
+            booked_on: string;
+            /**
+             * Description
+             * @description The caller's text about the operation.
+             */
+            description: string | null;
+            /**
+             * Counter Account
+             * @description The other side of the entry.
+             */
+            counter_account: string;
+            /**
+             * Reference
+             * @description The caller's own name for the operation.
+             */
+            reference: string | null;
+            /**
+             * Pair Id
+             * @description The pair that the entry belongs to; null: none.
+             */
+            pair_id: string | null;
+            /**
+             * Amount
+             * @description What the parts sum to: positive of a credit, negative of a debit.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Effective At
+             * Format: date-time
+             * @description When the movement happened.
+             */
+            effective_at: string;
+            /**
+             * Etag
+             * @description Changes with the parts. `If-Match` compares it.
+             */
+            etag: string;
+            /**
+             * Parts
+             * @description The parts, in order.
+             */
+            parts: components["schemas"]["EntryPart"][];
+        };
+        /**
+         * EntryPartsPut
+         * @description All parts of an entry, as they are to be.
+         * @example {
+         *       "parts": [
+         *         {
+         *           "amount": "-60.00",
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c001"
+         *         },
+         *         {
+         *           "amount": "-24.37",
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c002",
+         *           "note": "soap"
+         *         }
+         *       ]
+         *     }
+         */
+        EntryPartsPut: {
+            /**
+             * Booked On
+             * @description The day on which the entry counts. Default: it stays.
+             */
+            booked_on?: string | null;
+            /**
+             * Parts
+             * @description The parts, at most 100. They sum to the entry.
+             */
+            parts: components["schemas"]["PartGiven"][];
         };
         /**
          * EntryRequest
@@ -7509,6 +9882,12 @@ export interface components {
              * @description The other side of the entry. The default depends on the type, such as `revenue:usage` for consume.
              */
             counter_account?: string | null;
+            /**
+             * Parts
+             * @description What the amount is for, split by category, payee and tags: the parts sum to the entry of the wallet that the operation names first. Its owner needs a book. Default: what the book's rules say.
+             * @default null
+             */
+            parts?: components["schemas"]["PartGiven"][] | null;
         };
         /**
          * Movements
@@ -7773,6 +10152,436 @@ export interface components {
             amount: string;
         };
         /**
+         * Pair
+         * @description A debit in one wallet of a book and a credit in another that are one transfer of its owner.
+         * @example {
+         *       "pair_id": "0199d0a8-0000-7000-8000-00000000f001",
+         *       "book_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "state": "paired",
+         *       "is_automatic": true,
+         *       "debit": {
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *         "wallet_version": 3,
+         *         "transaction_id": "0199d0a8-0000-7000-8000-000000000003",
+         *         "currency": "EUR",
+         *         "amount": "-500.00",
+         *         "booked_on": "2026-01-02"
+         *       },
+         *       "credit": {
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000bb",
+         *         "wallet_version": 1,
+         *         "transaction_id": "0199d0a8-0000-7000-8000-000000000004",
+         *         "currency": "EUR",
+         *         "amount": "500.00",
+         *         "booked_on": "2026-01-05"
+         *       },
+         *       "created_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        Pair: {
+            /**
+             * Pair Id
+             * Format: uuid
+             * @description The pair.
+             */
+            pair_id: string;
+            /**
+             * Book Id
+             * Format: uuid
+             * @description The book.
+             */
+            book_id: string;
+            /**
+             * State
+             * @description `paired`: they are one transfer. `suggested`: they could be; a POST of the two pairs them.
+             * @enum {string}
+             */
+            state: "paired" | "suggested";
+            /**
+             * Is Automatic
+             * @description Whether the service found it.
+             */
+            is_automatic: boolean;
+            /** @description The entry that takes the amount from its wallet. */
+            debit: components["schemas"]["PairSide"];
+            /** @description The entry that adds it. */
+            credit: components["schemas"]["PairSide"];
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was found or made.
+             */
+            created_at: string;
+        };
+        /**
+         * PairCreate
+         * @description A pair that the caller makes. The currencies may differ, and the amounts.
+         * @example {
+         *       "user_id": "user-42",
+         *       "debit": {
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *         "wallet_version": 3
+         *       },
+         *       "credit": {
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000bb",
+         *         "wallet_version": 1
+         *       }
+         *     }
+         */
+        PairCreate: {
+            /**
+             * User Id
+             * @description The user whose book it is. Default: the user of the token.
+             */
+            user_id?: string | null;
+            /**
+             * Organization Id
+             * @description Instead of a user, the organization whose book it is.
+             */
+            organization_id?: string | null;
+            /** @description A debit of a wallet of the book. */
+            debit: components["schemas"]["EntryNamed"];
+            /** @description A credit of another wallet of the book. */
+            credit: components["schemas"]["EntryNamed"];
+        };
+        /**
+         * PairPage
+         * @description Pairs, oldest first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "pair_id": "0199d0a8-0000-7000-8000-00000000f001",
+         *           "book_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *           "state": "paired",
+         *           "is_automatic": true,
+         *           "debit": {
+         *             "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *             "wallet_version": 3,
+         *             "transaction_id": "0199d0a8-0000-7000-8000-000000000003",
+         *             "currency": "EUR",
+         *             "amount": "-500.00",
+         *             "booked_on": "2026-01-02"
+         *           },
+         *           "credit": {
+         *             "wallet_id": "0199d0a8-0000-7000-8000-0000000000bb",
+         *             "wallet_version": 1,
+         *             "transaction_id": "0199d0a8-0000-7000-8000-000000000004",
+         *             "currency": "EUR",
+         *             "amount": "500.00",
+         *             "booked_on": "2026-01-05"
+         *           },
+         *           "created_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "pending_entries": 0
+         *     }
+         */
+        PairPage: {
+            /**
+             * Items
+             * @description The pairs.
+             */
+            items: components["schemas"]["Pair"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+            /**
+             * Pending Entries
+             * @description Entries that the book has not read yet: their pairs are missing here.
+             */
+            pending_entries: number;
+        };
+        /**
+         * PairSide
+         * @description One entry of a pair.
+         */
+        PairSide: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Wallet Version
+             * @description The number of the entry within its wallet.
+             */
+            wallet_version: number;
+            /**
+             * Transaction Id
+             * Format: uuid
+             * @description The posting that the entry belongs to.
+             */
+            transaction_id: string;
+            /**
+             * Currency
+             * @description The currency of the wallet.
+             */
+            currency: string;
+            /**
+             * Amount
+             * @description In the wallet's currency: positive adds to the wallet, negative takes from it.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Booked On
+             * Format: date
+             * @description The day on which the entry counts, in the book's time zone.
+             */
+            booked_on: string;
+        };
+        /**
+         * Part
+         * @description A part, with what its entry is.
+         * @example {
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "wallet_version": 2,
+         *       "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *       "transaction_type": "withdraw",
+         *       "currency": "EUR",
+         *       "booked_on": "2026-01-02",
+         *       "description": null,
+         *       "counter_account": "mirrored:out",
+         *       "reference": null,
+         *       "pair_id": null,
+         *       "part": 0,
+         *       "amount": "-60.00",
+         *       "category_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *       "root": "expense",
+         *       "payee_id": null,
+         *       "tag_ids": [],
+         *       "payment_method_id": null,
+         *       "note": null,
+         *       "rule_id": null,
+         *       "edited": true
+         *     }
+         */
+        Part: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet.
+             */
+            wallet_id: string;
+            /**
+             * Wallet Version
+             * @description The number of the entry within its wallet.
+             */
+            wallet_version: number;
+            /**
+             * Transaction Id
+             * Format: uuid
+             * @description The posting that the entry belongs to.
+             */
+            transaction_id: string;
+            /**
+             * Transaction Type
+             * @description The type of the operation that posted the entry.
+             * @example consume
+             */
+            transaction_type: string;
+            /**
+             * Currency
+             * @description The currency of the wallet.
+             */
+            currency: string;
+            /**
+             * Booked On
+             * Format: date
+             * @description The day on which the entry counts, in the book's time zone.
+             */
+            booked_on: string;
+            /**
+             * Description
+             * @description The caller's text about the operation.
+             */
+            description: string | null;
+            /**
+             * Counter Account
+             * @description The other side of the entry.
+             */
+            counter_account: string;
+            /**
+             * Reference
+             * @description The caller's own name for the operation.
+             */
+            reference: string | null;
+            /**
+             * Pair Id
+             * @description The pair that the entry belongs to; null: none.
+             */
+            pair_id: string | null;
+            /**
+             * Part
+             * @description The number of the part within its entry, from 0.
+             */
+            part: number;
+            /**
+             * Amount
+             * @description In the wallet's currency: positive adds to the wallet, negative takes from it.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Category Id
+             * Format: uuid
+             * @description What it was for: the label that stands for it after merges.
+             */
+            category_id: string;
+            /**
+             * Root
+             * @description What it counts as: `income`, `expense` or `transfer`, whatever its sign.
+             * @enum {string}
+             */
+            root: "income" | "expense" | "transfer";
+            /**
+             * Payee Id
+             * @description Who was paid, or paid. Null: not said.
+             */
+            payee_id: string | null;
+            /**
+             * Tag Ids
+             * @description Its tags.
+             */
+            tag_ids: string[];
+            /**
+             * Payment Method Id
+             * @description Reserved: always null.
+             */
+            payment_method_id: string | null;
+            /**
+             * Note
+             * @description A text about the part, at most 1000 characters.
+             */
+            note: string | null;
+            /**
+             * Rule Id
+             * @description The rule that set it last; null: none did.
+             */
+            rule_id: string | null;
+            /**
+             * Edited
+             * @description Whether a caller set it. Rules leave such parts alone.
+             */
+            edited: boolean;
+        };
+        /**
+         * PartChanges
+         * @description What changes of a part. Members that are left out stay.
+         */
+        PartChanges: {
+            /**
+             * Category Id
+             * Format: uuid
+             * @description What it was for.
+             */
+            category_id?: string;
+            /**
+             * Payee Id
+             * @description Who was paid, or paid. Null: not said.
+             */
+            payee_id?: string | null;
+            /**
+             * Tag Ids
+             * @description Its tags, at most 20, each once.
+             */
+            tag_ids?: string[];
+            /**
+             * Note
+             * @description A text about the part, at most 1000 characters.
+             */
+            note?: string | null;
+        };
+        /**
+         * PartGiven
+         * @description A part of an entry, as it is to be.
+         */
+        PartGiven: {
+            /**
+             * Amount
+             * @description In the wallet's currency: positive adds to the wallet, negative takes from it. A single part may leave it out: it is the whole entry.
+             * @default null
+             */
+            amount?: (string | number) | null;
+            /**
+             * Category Id
+             * @description What it was for. Null: uncategorised income or expense, by its sign.
+             * @default null
+             */
+            category_id?: string | null;
+            /**
+             * Payee Id
+             * @description Who was paid, or paid. Null: not said.
+             * @default null
+             */
+            payee_id?: string | null;
+            /**
+             * Tag Ids
+             * @description Its tags, at most 20, each once.
+             * @default []
+             */
+            tag_ids?: string[];
+            /**
+             * Note
+             * @description A text about the part, at most 1000 characters.
+             * @default null
+             */
+            note?: string | null;
+        };
+        /**
+         * PartPage
+         * @description Parts, newest day first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "wallet_version": 2,
+         *           "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *           "transaction_type": "withdraw",
+         *           "currency": "EUR",
+         *           "booked_on": "2026-01-02",
+         *           "description": null,
+         *           "counter_account": "mirrored:out",
+         *           "reference": null,
+         *           "pair_id": null,
+         *           "part": 0,
+         *           "amount": "-60.00",
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *           "root": "expense",
+         *           "payee_id": null,
+         *           "tag_ids": [],
+         *           "payment_method_id": null,
+         *           "note": null,
+         *           "rule_id": null,
+         *           "edited": true
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "pending_entries": 0
+         *     }
+         */
+        PartPage: {
+            /**
+             * Items
+             * @description The parts.
+             */
+            items: components["schemas"]["Part"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+            /**
+             * Pending Entries
+             * @description Entries that the book has not read yet: they are missing here. 0 nearly always.
+             */
+            pending_entries: number;
+        };
+        /**
          * Ping
          * @description How the test event was received.
          * @example {
@@ -7825,6 +10634,99 @@ export interface components {
             message_id: string;
         };
         /**
+         * PostedConversion
+         * @description A conversion and its posting.
+         * @example {
+         *       "conversion": {
+         *         "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *         "to_wallet_id": "0199d0a8-0000-7000-8000-0000000000bb",
+         *         "from": "EUR",
+         *         "to": "USD",
+         *         "amount": "10.00",
+         *         "to_amount": "11.00",
+         *         "rate": "1.1",
+         *         "rated_on": "2026-01-02",
+         *         "stale": false,
+         *         "spread_bps": 0,
+         *         "remainder": "0.00000000000000",
+         *         "quote_id": null
+         *       },
+         *       "transaction": {
+         *         "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *         "leg": 0,
+         *         "transaction_type": "exchange",
+         *         "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *         "user_id": "user-1",
+         *         "currency": "EUR",
+         *         "direction": "debit",
+         *         "amount": "10.00",
+         *         "balance_before": "100.00",
+         *         "balance_after": "90.00",
+         *         "wallet_version": 2,
+         *         "counter_account": "fx:EUR-USD",
+         *         "original_transaction_id": null,
+         *         "client_id": "billing",
+         *         "reference": null,
+         *         "description": null,
+         *         "metadata": {},
+         *         "effective_at": "2026-01-02T03:04:05.678901Z",
+         *         "created_at": "2026-01-02T03:04:05.678901Z",
+         *         "legs": [
+         *           {
+         *             "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *             "leg": 0,
+         *             "transaction_type": "exchange",
+         *             "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *             "user_id": "user-1",
+         *             "currency": "EUR",
+         *             "direction": "debit",
+         *             "amount": "10.00",
+         *             "balance_before": "100.00",
+         *             "balance_after": "90.00",
+         *             "wallet_version": 2,
+         *             "counter_account": "fx:EUR-USD",
+         *             "original_transaction_id": null,
+         *             "client_id": "billing",
+         *             "reference": null,
+         *             "description": null,
+         *             "metadata": {},
+         *             "effective_at": "2026-01-02T03:04:05.678901Z",
+         *             "created_at": "2026-01-02T03:04:05.678901Z"
+         *           },
+         *           {
+         *             "transaction_id": "0199d0a8-0000-7000-8000-000000000001",
+         *             "leg": 1,
+         *             "transaction_type": "exchange",
+         *             "wallet_id": "0199d0a8-0000-7000-8000-0000000000bb",
+         *             "user_id": "user-1",
+         *             "currency": "USD",
+         *             "direction": "credit",
+         *             "amount": "11.00",
+         *             "balance_before": "0.00",
+         *             "balance_after": "11.00",
+         *             "wallet_version": 1,
+         *             "counter_account": "fx:EUR-USD",
+         *             "original_transaction_id": null,
+         *             "client_id": "billing",
+         *             "reference": null,
+         *             "description": null,
+         *             "metadata": {},
+         *             "effective_at": "2026-01-02T03:04:05.678901Z",
+         *             "created_at": "2026-01-02T03:04:05.678901Z"
+         *           }
+         *         ],
+         *         "dry_run": false
+         *       }
+         *     }
+         */
+        PostedConversion: {
+            /** @description What was converted. */
+            conversion: components["schemas"]["Conversion"];
+            /** @description The posting: an `exchange` with one entry in each wallet. */
+            transaction: components["schemas"]["Transaction"];
+        };
+        /**
          * Progress
          * @description How far a job is.
          */
@@ -7844,6 +10746,261 @@ export interface components {
              * @description For people.
              */
             note: string | null;
+        };
+        /**
+         * QuickTransaction
+         * @description An income or expense in one step.
+         * @example {
+         *       "type": "expense",
+         *       "amount": "4.50",
+         *       "user_id": "user-42",
+         *       "category_id": "0199d0a8-0000-7000-8000-00000000c001"
+         *     }
+         */
+        QuickTransaction: {
+            /**
+             * Type
+             * @description `income` is posted as a deposit, `expense` as a withdrawal.
+             * @enum {string}
+             */
+            type: "income" | "expense";
+            /**
+             * Amount
+             * @description More than 0, in the wallet's currency.
+             * @example 12.50
+             */
+            amount: string | number;
+            /**
+             * User Id
+             * @description The user whose book it is. Default: the user of the token, or the owner of the wallet.
+             */
+            user_id?: string | null;
+            /**
+             * Organization Id
+             * @description Instead of a user, the organization whose book it is.
+             */
+            organization_id?: string | null;
+            /**
+             * Wallet Id
+             * @description The wallet. Default: the primary wallet of the currency, a mirrored one; with a key an operating one if there is no mirrored one.
+             */
+            wallet_id?: string | null;
+            /**
+             * Currency
+             * @description Without a wallet: its currency. Default: that of the book.
+             */
+            currency?: string | null;
+            /**
+             * Category Id
+             * @description What it was for. Null: uncategorised income or expense, by its sign.
+             */
+            category_id?: string | null;
+            /**
+             * Payee Id
+             * @description Who was paid, or paid. Null: not said.
+             */
+            payee_id?: string | null;
+            /**
+             * Tag Ids
+             * @description Its tags, at most 20, each once.
+             * @default []
+             */
+            tag_ids?: string[];
+            /**
+             * Note
+             * @description A text about the part, at most 1000 characters.
+             */
+            note?: string | null;
+            /**
+             * Description
+             * @description Stored with the entry.
+             */
+            description?: string | null;
+            /**
+             * Reference
+             * @description Stored with the entry.
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description Stored with the entry.
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Effective At
+             * @description When it happened. Default: now.
+             */
+            effective_at?: string | null;
+        };
+        /**
+         * Quote
+         * @description A price that holds for a time. Its caller names it in conversions of this amount.
+         * @example {
+         *       "quote_id": "0199d0a8-0000-7000-8000-00000000f001",
+         *       "from": "USD",
+         *       "to": "EUR",
+         *       "amount": "100.00",
+         *       "to_amount": "92.95",
+         *       "rate": "0.934142923867351705",
+         *       "rated_on": "2026-01-02",
+         *       "stale": false,
+         *       "spread_bps": 50,
+         *       "remainder": "-0.00277907519850",
+         *       "created_at": "2026-01-02T16:04:05.678901Z",
+         *       "expires_at": "2026-01-02T16:05:05.678901Z"
+         *     }
+         */
+        Quote: {
+            /**
+             * Quote Id
+             * Format: uuid
+             * @description The quote's id, a UUIDv7.
+             */
+            quote_id: string;
+            /**
+             * From
+             * @description The currency of the amount.
+             */
+            from: string;
+            /**
+             * To
+             * @description The currency that it is converted to.
+             */
+            to: string;
+            /**
+             * Amount
+             * @description The amount in `from`.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * To Amount
+             * @description What it becomes, less the spread, rounded once.
+             * @example 12.50
+             */
+            to_amount: string;
+            /**
+             * Rate
+             * @description What one unit of `from` is worth in units of `to`, without the spread.
+             * @example 1.0705
+             */
+            rate: string;
+            /**
+             * Rated On
+             * Format: date
+             * @description The day of the rate: of one by way of the euro, the older of the two. Null: there is none.
+             */
+            rated_on: string;
+            /**
+             * Stale
+             * @description Whether the rate is older than rates may be, because no newer one has come.
+             */
+            stale: boolean;
+            /**
+             * Spread Bps
+             * @description What the conversion keeps, in hundredths of a percent.
+             */
+            spread_bps: number;
+            /**
+             * Remainder
+             * @description What rounding left: the exact amount less `to_amount`.
+             * @example -0.00277907519850
+             */
+            remainder: string;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Expires At
+             * Format: date-time
+             * @description Until when it holds.
+             */
+            expires_at: string;
+        };
+        /**
+         * QuoteCreate
+         * @description A price to be fixed.
+         * @example {
+         *       "from": "USD",
+         *       "to": "EUR",
+         *       "amount": "100.00"
+         *     }
+         */
+        QuoteCreate: {
+            /**
+             * From
+             * @description The currency of the amount.
+             */
+            from: string;
+            /**
+             * To
+             * @description The currency that it is converted to.
+             */
+            to: string;
+            /**
+             * Amount
+             * @description The amount in `from`.
+             * @example 12.50
+             */
+            amount: string | number;
+        };
+        /**
+         * Rate
+         * @description A stored rate.
+         * @example {
+         *       "book_id": null,
+         *       "base": "EUR",
+         *       "quote": "USD",
+         *       "day": "2026-01-02",
+         *       "rate": "1.0705",
+         *       "source": "provider",
+         *       "updated_at": "2026-01-02T15:30:00.000000Z"
+         *     }
+         */
+        Rate: {
+            /**
+             * Book Id
+             * @description The book whose own rate it is; null: the service's.
+             */
+            book_id: string | null;
+            /**
+             * Base
+             * @description The currency of which the rate prices one unit.
+             */
+            base: string;
+            /**
+             * Quote
+             * @description The currency in which it is priced.
+             */
+            quote: string;
+            /**
+             * Day
+             * Format: date
+             * @description Its day.
+             */
+            day: string;
+            /**
+             * Rate
+             * @description What one unit of `base` is worth in units of `quote`.
+             * @example 1.0705
+             */
+            rate: string;
+            /**
+             * Source
+             * @description Where it comes from: `ecb_history` (with the package), `provider`, `manual` (it was set). Later releases add sources.
+             */
+            source: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When it was stored.
+             */
+            updated_at: string;
         };
         /**
          * RateCard
@@ -8123,6 +11280,60 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * RateList
+         * @description What is stored now of the rates of a request, in its order, without those that were removed.
+         * @example {
+         *       "rates": [
+         *         {
+         *           "book_id": null,
+         *           "base": "EUR",
+         *           "quote": "USD",
+         *           "day": "2026-01-02",
+         *           "rate": "1.0705",
+         *           "source": "manual",
+         *           "updated_at": "2026-01-02T15:30:00.000000Z"
+         *         }
+         *       ]
+         *     }
+         */
+        RateList: {
+            /**
+             * Rates
+             * @description The rates.
+             */
+            rates: components["schemas"]["Rate"][];
+        };
+        /**
+         * RatePage
+         * @description Rates of the service or of a book, the newest day first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "book_id": null,
+         *           "base": "EUR",
+         *           "quote": "USD",
+         *           "day": "2026-01-02",
+         *           "rate": "1.0705",
+         *           "source": "provider",
+         *           "updated_at": "2026-01-02T15:30:00.000000Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        RatePage: {
+            /**
+             * Items
+             * @description The rates.
+             */
+            items: components["schemas"]["Rate"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
          * RatePrice
          * @description A price for events with some dimensions.
          * @example {
@@ -8174,6 +11385,34 @@ export interface components {
              * @description Of `graduated` and `volume`.
              */
             tiers?: components["schemas"]["RateTier"][] | null;
+        };
+        /**
+         * RateSet
+         * @description A rate of a day.
+         */
+        RateSet: {
+            /**
+             * Base
+             * @description The currency of which the rate prices one unit.
+             */
+            base: string;
+            /**
+             * Quote
+             * @description The currency in which it is priced.
+             */
+            quote: string;
+            /**
+             * Day
+             * Format: date
+             * @description Its day, not after today.
+             * @example 2026-01-31
+             */
+            day: string;
+            /**
+             * Rate
+             * @description What one unit of `base` is worth in units of `quote`. More than 0. Null: it is removed.
+             */
+            rate: (string | number) | null;
         };
         /**
          * RateTier
@@ -8351,6 +11590,32 @@ export interface components {
             created_at: string;
         };
         /**
+         * RatesPut
+         * @description Rates to set.
+         * @example {
+         *       "rates": [
+         *         {
+         *           "base": "EUR",
+         *           "quote": "USD",
+         *           "day": "2026-01-02",
+         *           "rate": "1.0705"
+         *         }
+         *       ]
+         *     }
+         */
+        RatesPut: {
+            /**
+             * Book Id
+             * @description The book whose own rates they are, which win there. Default: of the service.
+             */
+            book_id?: string | null;
+            /**
+             * Rates
+             * @description The rates: all are set, or none.
+             */
+            rates: components["schemas"]["RateSet"][];
+        };
+        /**
          * Rating
          * @description How the amount came about.
          * @example {
@@ -8500,6 +11765,27 @@ export interface components {
              * @example 0.000002
              */
             amount: string;
+        };
+        /**
+         * ReachedTier
+         * @description A tier that was reached in the period, once it was found.
+         * @example {
+         *       "tier": 75,
+         *       "reached_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        ReachedTier: {
+            /**
+             * Tier
+             * @description The percentage.
+             */
+            tier: number;
+            /**
+             * Reached At
+             * Format: date-time
+             * @description When that was found.
+             */
+            reached_at: string;
         };
         /**
          * Ready
@@ -8689,6 +11975,655 @@ export interface components {
             secret: string | null;
         };
         /**
+         * Rule
+         * @description A rule of a book.
+         * @example {
+         *       "rule_id": "0199d0a8-0000-7000-8000-00000000d001",
+         *       "book_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "name": "Groceries",
+         *       "match": "all",
+         *       "conditions": [
+         *         {
+         *           "field": "direction",
+         *           "op": "is",
+         *           "value": "debit"
+         *         },
+         *         {
+         *           "field": "description",
+         *           "op": "matches",
+         *           "value": "rewe|lidl|aldi"
+         *         }
+         *       ],
+         *       "actions": {
+         *         "category_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *         "note": "by rule"
+         *       },
+         *       "stop": false,
+         *       "active": true,
+         *       "version": 1,
+         *       "created_at": "2026-01-02T03:04:05.678901Z",
+         *       "updated_at": "2026-01-02T03:04:05.678901Z"
+         *     }
+         */
+        Rule: {
+            /**
+             * Rule Id
+             * Format: uuid
+             * @description Its id, a UUIDv7. Parts that it changed have it as `rule_id`.
+             */
+            rule_id: string;
+            /**
+             * Book Id
+             * Format: uuid
+             * @description The book.
+             */
+            book_id: string;
+            /**
+             * Name
+             * @description Shown to people.
+             */
+            name: string;
+            /**
+             * Match
+             * @description Whether all conditions must hold for a part, or any one of them.
+             * @enum {string}
+             */
+            match: "all" | "any";
+            /**
+             * Conditions
+             * @description When the rule holds for a part, 1 to 20. They see what earlier rules have set.
+             */
+            conditions: components["schemas"]["RuleCondition"][];
+            /** @description What it sets. */
+            actions: components["schemas"]["RuleActions"];
+            /**
+             * Stop
+             * @description Whether later rules are not applied to an entry for which this one held.
+             */
+            stop: boolean;
+            /**
+             * Active
+             * @description Whether it is applied to new entries by itself, and by a job that names no rules.
+             */
+            active: boolean;
+            /**
+             * Version
+             * @description Counts its changes, from 1. `If-Match` compares it.
+             */
+            version: number;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+        };
+        /**
+         * RuleActions
+         * @description What a rule sets of the parts for which it holds; absent members stay.
+         * @example {
+         *       "category_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *       "note": "by rule"
+         *     }
+         * @example {
+         *       "split": [
+         *         {
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *           "percent": "80"
+         *         },
+         *         {
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c002",
+         *           "note": "household",
+         *           "remainder": true
+         *         }
+         *       ]
+         *     }
+         */
+        RuleActions: {
+            /**
+             * Category Id
+             * Format: uuid
+             * @description A category of the book.
+             */
+            category_id?: string;
+            /**
+             * Payee Id
+             * @description A payee of the book. Null takes the payee away.
+             */
+            payee_id?: string | null;
+            /**
+             * Note
+             * @description The note, in place of another. Null takes it away.
+             */
+            note?: string | null;
+            /**
+             * Add Tag Ids
+             * @description Tags that are added. A part has at most 20: no more are added.
+             */
+            add_tag_ids?: string[];
+            /**
+             * Remove Tag Ids
+             * @description Tags that are taken away.
+             */
+            remove_tag_ids?: string[];
+            /**
+             * Split
+             * @description The parts into which an entry with one part is split, after the other members were set. Their percentages are 100 together, or one is the remainder. An entry that is split already stays as it is.
+             */
+            split?: components["schemas"]["SplitShare"][];
+        };
+        /**
+         * RuleCondition
+         * @description A condition: a field of a part or of its entry, an operator, and a value.
+         * @example {
+         *       "field": "description",
+         *       "op": "matches",
+         *       "value": "rewe|lidl|aldi"
+         *     }
+         */
+        RuleCondition: {
+            /**
+             * Field
+             * @description What is compared. `amount` is without its sign; `booked_on` is the day in the book's time zone.
+             * @enum {string}
+             */
+            field: "description" | "reference" | "counter_account" | "note" | "transaction_type" | "direction" | "currency" | "amount" | "booked_on" | "wallet_id" | "category_id" | "payee_id" | "tag_ids";
+            /**
+             * Op
+             * @description How. Texts: `is`, `in`, `contains`, `starts_with`, `ends_with`, `matches` (a regular expression of RE2); ids and words: `is`, `in`; categories: `under`, too; tags: `has`, `has_any`. Each of these has its opposite, such as `not_contains`, and all these fields `is_empty`. `amount` and `booked_on`: `is`, `gt`, `gte`, `lt`, `lte`. Texts are compared in NFKC, whatever their capitals.
+             * @enum {string}
+             */
+            op: "contains" | "ends_with" | "gt" | "gte" | "has" | "has_any" | "in" | "is" | "is_empty" | "lt" | "lte" | "matches" | "not_contains" | "not_ends_with" | "not_has" | "not_has_any" | "not_in" | "not_is" | "not_matches" | "not_starts_with" | "not_under" | "starts_with" | "under";
+            /**
+             * Value
+             * @description With what: a text, an id, a day, or an amount as a decimal string. `in` and `has_any` take a list, `is_empty` true or false.
+             */
+            value: string | number | boolean | string[];
+        };
+        /**
+         * RuleCreate
+         * @description A new rule, the last of its book.
+         * @example {
+         *       "user_id": "user-42",
+         *       "name": "Groceries",
+         *       "match": "all",
+         *       "conditions": [
+         *         {
+         *           "field": "direction",
+         *           "op": "is",
+         *           "value": "debit"
+         *         },
+         *         {
+         *           "field": "description",
+         *           "op": "matches",
+         *           "value": "rewe|lidl|aldi"
+         *         }
+         *       ],
+         *       "actions": {
+         *         "category_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *         "note": "by rule"
+         *       },
+         *       "stop": false,
+         *       "active": true
+         *     }
+         */
+        RuleCreate: {
+            /**
+             * User Id
+             * @description The user whose book it is. Default: the user of the token.
+             */
+            user_id?: string | null;
+            /**
+             * Organization Id
+             * @description Instead of a user, the organization whose book it is.
+             */
+            organization_id?: string | null;
+            /**
+             * Name
+             * @description Shown to people.
+             */
+            name: string;
+            /**
+             * Match
+             * @description Whether all conditions must hold for a part, or any one of them.
+             * @default all
+             * @enum {string}
+             */
+            match?: "all" | "any";
+            /**
+             * Conditions
+             * @description When the rule holds for a part, 1 to 20. They see what earlier rules have set.
+             */
+            conditions: components["schemas"]["RuleCondition"][];
+            /** @description What it sets. Without any, it stops. */
+            actions?: components["schemas"]["RuleActions"];
+            /**
+             * Stop
+             * @description Whether later rules are not applied to an entry for which this one held.
+             * @default false
+             */
+            stop?: boolean;
+            /**
+             * Active
+             * @description Whether it is applied to new entries by itself, and by a job that names no rules.
+             * @default true
+             */
+            active?: boolean;
+        };
+        /**
+         * RuleOrder
+         * @description The order of the rules of a book.
+         * @example {
+         *       "book_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *       "rule_ids": [
+         *         "0199d0a8-0000-7000-8000-00000000d001"
+         *       ]
+         *     }
+         */
+        RuleOrder: {
+            /**
+             * Book Id
+             * Format: uuid
+             * @description The book.
+             */
+            book_id: string;
+            /**
+             * Rule Ids
+             * @description Its rules, in the order in which they are applied.
+             */
+            rule_ids: string[];
+        };
+        /**
+         * RuleOrderSet
+         * @description The order of the rules of a book.
+         * @example {
+         *       "user_id": "user-42",
+         *       "rule_ids": [
+         *         "0199d0a8-0000-7000-8000-00000000d001"
+         *       ]
+         *     }
+         */
+        RuleOrderSet: {
+            /**
+             * User Id
+             * @description The user whose book it is. Default: the user of the token.
+             */
+            user_id?: string | null;
+            /**
+             * Organization Id
+             * @description Instead of a user, the organization whose book it is.
+             */
+            organization_id?: string | null;
+            /**
+             * Rule Ids
+             * @description All rules of the book, each once, in their new order.
+             */
+            rule_ids: string[];
+        };
+        /**
+         * RulePage
+         * @description Rules of a book, in the order in which they are applied.
+         * @example {
+         *       "items": [
+         *         {
+         *           "rule_id": "0199d0a8-0000-7000-8000-00000000d001",
+         *           "book_id": "0199d0a8-0000-7000-8000-00000000b001",
+         *           "name": "Groceries",
+         *           "match": "all",
+         *           "conditions": [
+         *             {
+         *               "field": "direction",
+         *               "op": "is",
+         *               "value": "debit"
+         *             },
+         *             {
+         *               "field": "description",
+         *               "op": "matches",
+         *               "value": "rewe|lidl|aldi"
+         *             }
+         *           ],
+         *           "actions": {
+         *             "category_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *             "note": "by rule"
+         *           },
+         *           "stop": false,
+         *           "active": true,
+         *           "version": 1,
+         *           "created_at": "2026-01-02T03:04:05.678901Z",
+         *           "updated_at": "2026-01-02T03:04:05.678901Z"
+         *         }
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        RulePage: {
+            /**
+             * Items
+             * @description The rules.
+             */
+            items: components["schemas"]["Rule"][];
+            /**
+             * Next Cursor
+             * @description Names the next page; null on the last one.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * RuleTest
+         * @description A rule to be tried on the newest entries of a book, of which nothing is stored.
+         * @example {
+         *       "user_id": "user-42",
+         *       "rule": {
+         *         "name": "Groceries",
+         *         "match": "all",
+         *         "conditions": [
+         *           {
+         *             "field": "direction",
+         *             "op": "is",
+         *             "value": "debit"
+         *           },
+         *           {
+         *             "field": "description",
+         *             "op": "matches",
+         *             "value": "rewe|lidl|aldi"
+         *           }
+         *         ],
+         *         "actions": {
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *           "note": "by rule"
+         *         },
+         *         "stop": false,
+         *         "active": true
+         *       },
+         *       "entries": 200
+         *     }
+         */
+        RuleTest: {
+            /**
+             * User Id
+             * @description The user whose book it is. Default: the user of the token.
+             */
+            user_id?: string | null;
+            /**
+             * Organization Id
+             * @description Instead of a user, the organization whose book it is.
+             */
+            organization_id?: string | null;
+            /** @description The rule, whether it is stored or not. */
+            rule: components["schemas"]["WrittenRule"];
+            /**
+             * Entries
+             * @description How many entries are looked at, the newest ones.
+             * @default 200
+             */
+            entries?: number;
+        };
+        /**
+         * RuleTestResult
+         * @description For which entries a rule holds, and what it would make of them.
+         * @example {
+         *       "examined": 200,
+         *       "held": 1,
+         *       "changed": 1,
+         *       "items": [
+         *         {
+         *           "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *           "wallet_version": 2,
+         *           "description": "Lidl thanks you",
+         *           "currency": "EUR",
+         *           "before": [
+         *             {
+         *               "booked_on": "2026-01-02",
+         *               "amount": "-84.37",
+         *               "category_id": "0199d0a8-0000-7000-8000-00000000c002",
+         *               "payee_id": null,
+         *               "tag_ids": [],
+         *               "payment_method_id": null,
+         *               "note": null,
+         *               "rule_id": null,
+         *               "edited": false
+         *             }
+         *           ],
+         *           "after": [
+         *             {
+         *               "booked_on": "2026-01-02",
+         *               "amount": "-84.37",
+         *               "category_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *               "payee_id": null,
+         *               "tag_ids": [],
+         *               "payment_method_id": null,
+         *               "note": "by rule",
+         *               "rule_id": "0199d0a8-0000-7000-8000-00000000d001",
+         *               "edited": false
+         *             }
+         *           ]
+         *         }
+         *       ],
+         *       "pending_entries": 0
+         *     }
+         */
+        RuleTestResult: {
+            /**
+             * Examined
+             * @description How many entries were looked at.
+             */
+            examined: number;
+            /**
+             * Held
+             * @description For how many the rule holds, for one of their parts at least.
+             */
+            held: number;
+            /**
+             * Changed
+             * @description How many of these it would change.
+             */
+            changed: number;
+            /**
+             * Items
+             * @description The newest 100 of those for which it holds.
+             */
+            items: components["schemas"]["RuledEntry"][];
+            /**
+             * Pending Entries
+             * @description How many entries of the book have no parts yet, and were not looked at.
+             */
+            pending_entries: number;
+        };
+        /**
+         * RuledEntry
+         * @description An entry for which a rule holds.
+         * @example {
+         *       "wallet_id": "0199d0a8-0000-7000-8000-0000000000aa",
+         *       "wallet_version": 2,
+         *       "description": "Lidl thanks you",
+         *       "currency": "EUR",
+         *       "before": [
+         *         {
+         *           "booked_on": "2026-01-02",
+         *           "amount": "-84.37",
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c002",
+         *           "payee_id": null,
+         *           "tag_ids": [],
+         *           "payment_method_id": null,
+         *           "note": null,
+         *           "rule_id": null,
+         *           "edited": false
+         *         }
+         *       ],
+         *       "after": [
+         *         {
+         *           "booked_on": "2026-01-02",
+         *           "amount": "-84.37",
+         *           "category_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *           "payee_id": null,
+         *           "tag_ids": [],
+         *           "payment_method_id": null,
+         *           "note": "by rule",
+         *           "rule_id": "0199d0a8-0000-7000-8000-00000000d001",
+         *           "edited": false
+         *         }
+         *       ]
+         *     }
+         */
+        RuledEntry: {
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description Its wallet.
+             */
+            wallet_id: string;
+            /**
+             * Wallet Version
+             * @description Its number in the wallet.
+             */
+            wallet_version: number;
+            /**
+             * Description
+             * @description As it was posted.
+             */
+            description: string | null;
+            /**
+             * Currency
+             * @description The currency of the amounts.
+             */
+            currency: string;
+            /**
+             * Before
+             * @description Its parts now.
+             */
+            before: components["schemas"]["RuledPart"][];
+            /**
+             * After
+             * @description Its parts after the rule; the same where it changes nothing. A rule that is not stored has no id.
+             */
+            after: components["schemas"]["RuledPart"][];
+        };
+        /**
+         * RuledPart
+         * @description A part of an entry, before or after rules.
+         * @example {
+         *       "booked_on": "2026-01-02",
+         *       "amount": "-84.37",
+         *       "category_id": "0199d0a8-0000-7000-8000-00000000c002",
+         *       "payee_id": null,
+         *       "tag_ids": [],
+         *       "payment_method_id": null,
+         *       "note": null,
+         *       "rule_id": null,
+         *       "edited": false
+         *     }
+         */
+        RuledPart: {
+            /**
+             * Booked On
+             * Format: date
+             * @description The day on which it counts, in the book's time zone.
+             */
+            booked_on: string;
+            /**
+             * Amount
+             * @description Positive where it adds to the wallet, negative where it takes from it.
+             * @example 12.50
+             */
+            amount: string;
+            /**
+             * Category Id
+             * Format: uuid
+             * @description What it was for.
+             */
+            category_id: string;
+            /**
+             * Payee Id
+             * @description Who was paid, or paid; null: not said.
+             */
+            payee_id: string | null;
+            /**
+             * Tag Ids
+             * @description Its tags.
+             */
+            tag_ids: string[];
+            /**
+             * Payment Method Id
+             * @description By which payment method; null: not said. Rules leave it.
+             */
+            payment_method_id: string | null;
+            /**
+             * Note
+             * @description Its note; null: none.
+             */
+            note: string | null;
+            /**
+             * Rule Id
+             * @description The rule that changed it last; null: none did, or a person did later.
+             */
+            rule_id: string | null;
+            /**
+             * Edited
+             * @description Whether a person set it. Rules leave such parts, unless told otherwise.
+             */
+            edited: boolean;
+        };
+        /**
+         * RulesApply
+         * @description Which rules are applied to which entries of a book.
+         * @example {
+         *       "user_id": "user-42",
+         *       "from": "2026-01-01",
+         *       "dry_run": true
+         *     }
+         */
+        RulesApply: {
+            /**
+             * User Id
+             * @description The user whose book it is. Default: the user of the token.
+             */
+            user_id?: string | null;
+            /**
+             * Organization Id
+             * @description Instead of a user, the organization whose book it is.
+             */
+            organization_id?: string | null;
+            /**
+             * Rule Ids
+             * @description These rules, active or not, in the order of the book. Default: all active ones.
+             */
+            rule_ids?: string[];
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description Only entries of this wallet. Default: of all wallets of the book.
+             */
+            wallet_id?: string;
+            /**
+             * From
+             * @description The first day of the entries; null: from the beginning.
+             */
+            from?: string | null;
+            /**
+             * To
+             * @description The day after their last; null: to the end.
+             */
+            to?: string | null;
+            /**
+             * Overwrite
+             * @description Whether parts that a person edited are changed, too.
+             * @default false
+             */
+            overwrite?: boolean;
+            /**
+             * Dry Run
+             * @description Whether nothing is written: the job's result says what would be.
+             * @default true
+             */
+            dry_run?: boolean;
+        };
+        /**
          * SecretRotation
          * @description How a secret is replaced.
          * @example {
@@ -8764,6 +12699,76 @@ export interface components {
              * @example 12.50
              */
             amount: string;
+        };
+        /**
+         * SplitShare
+         * @description A part that a split makes: `percent` or `amount` of the entry, or what remains.
+         * @example {
+         *       "category_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *       "percent": "80"
+         *     }
+         */
+        SplitShare: {
+            /**
+             * Category Id
+             * Format: uuid
+             * @description A category of the book.
+             */
+            category_id?: string;
+            /**
+             * Payee Id
+             * @description A payee of the book. Null takes the payee away.
+             */
+            payee_id?: string | null;
+            /**
+             * Note
+             * @description The note, in place of another. Null takes it away.
+             */
+            note?: string | null;
+            /**
+             * Add Tag Ids
+             * @description Tags that are added. A part has at most 20: no more are added.
+             */
+            add_tag_ids?: string[];
+            /**
+             * Percent
+             * @description How much of the entry's amount, in percent.
+             * @example 12.5
+             */
+            percent?: string;
+            /**
+             * Amount
+             * @description An amount in the entry's currency. Where the entry has less, it is not split.
+             * @example 12.50
+             */
+            amount?: string | number;
+            /**
+             * Remainder
+             * @description What the other shares leave. One share at most is this.
+             * @constant
+             */
+            remainder?: true;
+        };
+        /**
+         * StaleRate
+         * @description A rate that is older than it should be.
+         * @example {
+         *       "currency": "USD",
+         *       "rated_on": "2026-01-30"
+         *     }
+         */
+        StaleRate: {
+            /**
+             * Currency
+             * @description From which was converted.
+             */
+            currency: string;
+            /**
+             * Rated On
+             * Format: date
+             * @description The oldest day of such a rate.
+             */
+            rated_on: string;
         };
         /**
          * Step
@@ -9406,6 +13411,12 @@ export interface components {
              * @description The wallet that is credited.
              */
             to_wallet_id: string;
+            /**
+             * Parts
+             * @description What the amount is for, split by category, payee and tags: the parts sum to the entry of the wallet that the operation names first. Its owner needs a book. Default: what the book's rules say.
+             * @default null
+             */
+            parts?: components["schemas"]["PartGiven"][] | null;
         };
         /**
          * TrialBalance
@@ -9516,6 +13527,40 @@ export interface components {
              * @example 12.50
              */
             amount: string;
+        };
+        /**
+         * Undone
+         * @description What taking a run back came to.
+         * @example {
+         *       "run_id": "0199d0a8-0000-7000-8000-00000000e001",
+         *       "undo_run_id": "0199d0a8-0000-7000-8000-00000000e002",
+         *       "restored": 1,
+         *       "kept": []
+         *     }
+         */
+        Undone: {
+            /**
+             * Run Id
+             * Format: uuid
+             * @description The run that was taken back.
+             */
+            run_id: string;
+            /**
+             * Undo Run Id
+             * Format: uuid
+             * @description The run that took it back, by which that is taken back itself.
+             */
+            undo_run_id: string;
+            /**
+             * Restored
+             * @description How many entries have the parts again that they had before.
+             */
+            restored: number;
+            /**
+             * Kept
+             * @description Entries whose parts were changed after the run, and were left as they are; the first 1,000.
+             */
+            kept: components["schemas"]["EntryName"][];
         };
         /**
          * Update
@@ -10763,6 +14808,65 @@ export interface components {
             status?: "active" | "disabled";
         };
         /**
+         * WrittenRule
+         * @description A rule as a caller writes it.
+         * @example {
+         *       "name": "Groceries",
+         *       "match": "all",
+         *       "conditions": [
+         *         {
+         *           "field": "direction",
+         *           "op": "is",
+         *           "value": "debit"
+         *         },
+         *         {
+         *           "field": "description",
+         *           "op": "matches",
+         *           "value": "rewe|lidl|aldi"
+         *         }
+         *       ],
+         *       "actions": {
+         *         "category_id": "0199d0a8-0000-7000-8000-00000000c001",
+         *         "note": "by rule"
+         *       },
+         *       "stop": false,
+         *       "active": true
+         *     }
+         */
+        WrittenRule: {
+            /**
+             * Name
+             * @description Shown to people.
+             */
+            name: string;
+            /**
+             * Match
+             * @description Whether all conditions must hold for a part, or any one of them.
+             * @default all
+             * @enum {string}
+             */
+            match?: "all" | "any";
+            /**
+             * Conditions
+             * @description When the rule holds for a part, 1 to 20. They see what earlier rules have set.
+             */
+            conditions: components["schemas"]["RuleCondition"][];
+            /** @description What it sets. Without any, it stops. */
+            actions?: components["schemas"]["RuleActions"];
+            /**
+             * Stop
+             * @description Whether later rules are not applied to an entry for which this one held.
+             * @default false
+             */
+            stop?: boolean;
+            /**
+             * Active
+             * @description Whether it is applied to new entries by itself, and by a job that names no rules.
+             * @default true
+             */
+            active?: boolean;
+        };
+        /**
          * Problem
          * @description An RFC 9457 problem document. Some codes add facts of their own.
          */
@@ -10784,7 +14888,7 @@ export interface components {
              * @description Stable. Clients decide by it.
              * @enum {string}
              */
-            code: "alert_limit" | "alert_not_found" | "alert_not_own" | "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "book_exists" | "book_not_found" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "grant_ended" | "grant_limit" | "grant_not_found" | "grant_schedule_limit" | "grant_schedule_not_found" | "grants_not_usable" | "headers_too_large" | "hold_ended" | "hold_exceeded" | "hold_limit" | "hold_not_found" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "label_cycle" | "label_depth" | "label_exists" | "label_fixed" | "label_in_use" | "label_merged" | "label_not_found" | "limit_exceeded" | "malformed_request" | "meter_exists" | "meter_not_found" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "payload_too_large" | "price_not_found" | "rate_card_ended" | "rate_card_not_found" | "rate_card_overlap" | "rate_limited" | "rate_version_limit" | "rate_version_overlap" | "refund_exceeds" | "request_timeout" | "same_wallet" | "test_clock_missing" | "timestamp_refused" | "top_up_not_found" | "top_up_rule_not_found" | "top_up_under_way" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "usage_event_conflict" | "usage_not_found" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
+            code: "alert_limit" | "alert_not_found" | "alert_not_own" | "amount_invalid" | "amount_precision" | "balance_limit" | "balance_unchanged" | "batch_aborted" | "book_exists" | "book_not_found" | "budget_limit" | "budget_not_found" | "conversion_off" | "credit_limit_in_use" | "currency_mismatch" | "currency_unknown" | "cursor_expired" | "delivery_not_found" | "entries_unbalanced" | "entry_not_found" | "entry_pending" | "file_incomplete" | "file_not_found" | "file_quota_exceeded" | "forbidden" | "grant_ended" | "grant_limit" | "grant_not_found" | "grant_schedule_limit" | "grant_schedule_not_found" | "grants_not_usable" | "headers_too_large" | "hold_ended" | "hold_exceeded" | "hold_limit" | "hold_not_found" | "idempotency_key_conflict" | "idempotency_key_reused" | "insufficient_funds" | "internal_error" | "job_not_found" | "job_status" | "label_cycle" | "label_depth" | "label_exists" | "label_fixed" | "label_in_use" | "label_merged" | "label_not_found" | "limit_exceeded" | "malformed_request" | "meter_exists" | "meter_not_found" | "method_not_allowed" | "not_found" | "not_refundable" | "organization_unknown" | "overloaded" | "pair_exists" | "pair_not_found" | "parts_unbalanced" | "payload_too_large" | "price_not_found" | "quote_expired" | "quote_not_found" | "rate_card_ended" | "rate_card_not_found" | "rate_card_overlap" | "rate_limited" | "rate_missing" | "rate_stale" | "rate_version_limit" | "rate_version_overlap" | "refund_exceeds" | "request_timeout" | "rule_limit" | "rule_not_found" | "rules_changed" | "run_not_found" | "same_wallet" | "test_clock_missing" | "timestamp_refused" | "top_up_not_found" | "top_up_rule_not_found" | "top_up_under_way" | "transaction_not_found" | "transaction_superseded" | "unauthorized" | "unavailable" | "unsupported_media_type" | "upstream_unavailable" | "uri_too_long" | "usage_event_conflict" | "usage_not_found" | "user_unknown" | "validation_failed" | "vault_unavailable" | "version_mismatch" | "wallet_busy" | "wallet_closed" | "wallet_exists" | "wallet_frozen" | "wallet_mirrored" | "wallet_not_empty" | "wallet_not_found" | "webhook_limit" | "webhook_not_found";
             /** @description Whether the same request can succeed later. */
             retryable: boolean;
             /** @description As in the header `X-Request-Id`, and in the log. */
@@ -11166,10 +15270,92 @@ export interface components {
              */
             amount: string | number;
         };
+        /**
+         * BatchConversion
+         * @description One conversion of a batch. It is posted as `exchange`.
+         */
+        BatchConversion: {
+            /**
+             * @description The type of the operation. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "convert";
+            /**
+             * Wallet Id
+             * Format: uuid
+             * @description The wallet that it is about.
+             */
+            wallet_id: string;
+            /**
+             * Idempotency Key
+             * @description Names the operation. Default: the key of the header, `/`, and the place of the operation from 0.
+             * @default null
+             */
+            idempotency_key?: string | null;
+            /**
+             * To Wallet Id
+             * Format: uuid
+             * @description A wallet of another currency, of the same user or organization and the same keeping.
+             */
+            to_wallet_id: string;
+            /**
+             * Amount
+             * @description How much leaves the wallet. Default: the amount of the quote.
+             * @default null
+             */
+            amount?: (string | number) | null;
+            /**
+             * To Amount
+             * @description How much the other wallet gets, where that is known: what a bank did. No rate is asked then. Only of mirrored wallets.
+             * @default null
+             */
+            to_amount?: (string | number) | null;
+            /**
+             * Quote Id
+             * @description A quote of this caller that has not expired.
+             * @default null
+             */
+            quote_id?: string | null;
+            /**
+             * Description
+             * @description A text about the operation, at most 1000 characters.
+             * @default null
+             */
+            description?: string | null;
+            /**
+             * Reference
+             * @description The caller's own name for the operation. Histories can be filtered by it.
+             * @default null
+             */
+            reference?: string | null;
+            /**
+             * Metadata
+             * @description A JSON object of the caller, at most 16 KiB. `fx_rate`, `fx_rated_on` and `fx_quote_id` are added.
+             * @default null
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Effective At
+             * @description When it happened. In mirrored wallets the rate is of this day; in operating ones of today.
+             * @default null
+             */
+            effective_at?: string | null;
+        };
     };
     responses: {
         /** @description `book_not_found`: Book not found */
         book_not_found: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `budget_not_found`: Budget not found */
+        budget_not_found: {
             headers: {
                 [name: string]: unknown;
             };
@@ -11300,6 +15486,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `rule_not_found`: Rule not found */
+        rule_not_found: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `unauthorized`: Unauthorized */
         unauthorized: {
             headers: {
@@ -11409,6 +15604,8 @@ export interface components {
         archived: boolean | null;
         /** @description The book's id. */
         book_id: string;
+        /** @description The budget's id. */
+        budget_id: string;
         /** @description Which moment of an entry counts. `posted` (the default): when it was posted, so the result never changes afterwards. `effective`: when it happened (`effective_at`), so what is entered late is included. */
         by: "posted" | "effective";
         /** @description Entries with exactly this counter account, such as `wallet:<id>` or `revenue:usage`. */
@@ -11445,12 +15642,16 @@ export interface components {
         min_amount: string | null;
         /** @description Only those whose name has this in it, whatever its capitals. */
         name: string | null;
+        /** @description The day of the figures, up to which it counts. Not after today, which is the default. */
+        on: string | null;
         /** @description Instead of a user, the organization whose book it is. */
         organization_id: string | null;
         /** @description The rate card's id. */
         rate_card_id: string;
         /** @description Entries with exactly this reference. */
         reference: string | null;
+        /** @description The rule's id. */
+        rule_id: string;
         /** @description The schedule's id. */
         schedule_id: string;
         /** @description Entries before this moment. */
@@ -11461,10 +15662,12 @@ export interface components {
         type: string | null;
         /** @description Only events of these types, with commas between them, or the parameter several times. */
         types: string[];
-        /** @description The user's id, as in `user_id` of a wallet. Special characters are percent-encoded. */
-        user_id: string;
+        /** @description The user whose book it is. Default: the user of the token. */
+        user_id: string | null;
         /** @description The wallet's id. */
         wallet_id: string;
+        /** @description The number of the entry within its wallet. */
+        wallet_version: number;
     };
     requestBodies: never;
     headers: never;
@@ -11764,7 +15967,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The user's id, as in `user_id` of a wallet. Special characters are percent-encoded. */
-                user_id: components["parameters"]["user_id"];
+                user_id: string;
             };
             cookie?: never;
         };
@@ -11869,7 +16072,15 @@ export interface operations {
                 };
             };
             403: components["responses"]["forbidden"];
-            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_not_found`, `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `limit_exceeded` */
             409: {
                 headers: {
@@ -11881,7 +16092,7 @@ export interface operations {
             };
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `parts_unbalanced` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -11975,7 +16186,15 @@ export interface operations {
                 };
             };
             403: components["responses"]["forbidden"];
-            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_not_found`, `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `limit_exceeded` */
             409: {
                 headers: {
@@ -11987,7 +16206,7 @@ export interface operations {
             };
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `parts_unbalanced` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12081,7 +16300,15 @@ export interface operations {
                 };
             };
             403: components["responses"]["forbidden"];
-            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_not_found`, `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `limit_exceeded` */
             409: {
                 headers: {
@@ -12093,7 +16320,7 @@ export interface operations {
             };
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `parts_unbalanced` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12187,7 +16414,15 @@ export interface operations {
                 };
             };
             403: components["responses"]["forbidden"];
-            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_not_found`, `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `limit_exceeded` */
             409: {
                 headers: {
@@ -12199,7 +16434,7 @@ export interface operations {
             };
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `parts_unbalanced` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12293,7 +16528,15 @@ export interface operations {
                 };
             };
             403: components["responses"]["forbidden"];
-            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_not_found`, `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `limit_exceeded` */
             409: {
                 headers: {
@@ -12305,7 +16548,7 @@ export interface operations {
             };
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `parts_unbalanced` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12399,7 +16642,15 @@ export interface operations {
                 };
             };
             403: components["responses"]["forbidden"];
-            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_not_found`, `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `wallet_closed`, `wallet_frozen`, `balance_limit`, `wallet_mirrored`, `transaction_superseded`, `currency_mismatch`, `limit_exceeded` */
             409: {
                 headers: {
@@ -12411,7 +16662,7 @@ export interface operations {
             };
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `same_wallet` */
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `same_wallet`, `parts_unbalanced` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12814,7 +17065,7 @@ export interface operations {
                 };
             };
             403: components["responses"]["forbidden"];
-            /** @description `wallet_not_found`, `transaction_not_found` */
+            /** @description `wallet_not_found`, `transaction_not_found`, `book_not_found`, `label_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -12834,7 +17085,7 @@ export interface operations {
             };
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `same_wallet`, `entries_unbalanced` */
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `same_wallet`, `entries_unbalanced`, `parts_unbalanced` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -13053,7 +17304,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The user's id, as in `user_id` of a wallet. Special characters are percent-encoded. */
-                user_id: components["parameters"]["user_id"];
+                user_id: string;
             };
             cookie?: never;
         };
@@ -13162,7 +17413,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The user's id, as in `user_id` of a wallet. Special characters are percent-encoded. */
-                user_id: components["parameters"]["user_id"];
+                user_id: string;
             };
             cookie?: never;
         };
@@ -13280,7 +17531,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The user's id, as in `user_id` of a wallet. Special characters are percent-encoded. */
-                user_id: components["parameters"]["user_id"];
+                user_id: string;
             };
             cookie?: never;
         };
@@ -13333,7 +17584,7 @@ export interface operations {
             };
             path: {
                 /** @description The user's id, as in `user_id` of a wallet. Special characters are percent-encoded. */
-                user_id: components["parameters"]["user_id"];
+                user_id: string;
             };
             cookie?: never;
         };
@@ -13385,7 +17636,15 @@ export interface operations {
                 };
             };
             403: components["responses"]["forbidden"];
-            404: components["responses"]["wallet_not_found"];
+            /** @description `wallet_not_found`, `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `wallet_closed`, `wallet_frozen`, `transaction_superseded`, `limit_exceeded` */
             409: {
                 headers: {
@@ -13397,7 +17656,7 @@ export interface operations {
             };
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `user_unknown` */
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision`, `user_unknown`, `parts_unbalanced` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -16658,7 +20917,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Book"];
+                    "application/json": components["schemas"]["ChangedBook"];
                 };
             };
             400: components["responses"]["malformed_request"];
@@ -16796,7 +21055,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The user whose book it is. Default: the user of the token. */
-                user_id?: string | null;
+                user_id?: components["parameters"]["user_id"];
                 /** @description Instead of a user, the organization whose book it is. */
                 organization_id?: components["parameters"]["organization_id"];
                 /** @description Only those that are archived, or are not. Default: both. */
@@ -17203,7 +21462,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The user whose book it is. Default: the user of the token. */
-                user_id?: string | null;
+                user_id?: components["parameters"]["user_id"];
                 /** @description Instead of a user, the organization whose book it is. */
                 organization_id?: components["parameters"]["organization_id"];
                 /** @description Only those that are archived, or are not. Default: both. */
@@ -17610,7 +21869,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The user whose book it is. Default: the user of the token. */
-                user_id?: string | null;
+                user_id?: components["parameters"]["user_id"];
                 /** @description Instead of a user, the organization whose book it is. */
                 organization_id?: components["parameters"]["organization_id"];
                 /** @description Only those that are archived, or are not. Default: both. */
@@ -18001,6 +22260,1745 @@ export interface operations {
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             /** @description `unavailable`, `upstream_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_rates: {
+        parameters: {
+            query?: {
+                /** @description The book whose own rates are listed. Default: those of the service. */
+                book_id?: string | null;
+                /** @description Only those that price this currency. */
+                base?: string | null;
+                /** @description Only those in this currency. */
+                quote?: string | null;
+                /** @description Only those of this day and later ones. */
+                first_day?: string | null;
+                /** @description Only those of this day and earlier ones. */
+                last_day?: string | null;
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RatePage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["book_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_rates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RatesPut"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateList"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["book_not_found"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `amount_invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refresh_rates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The work goes on in the background. `Location` is the job's path. */
+            202: {
+                headers: {
+                    /** @description The path of the job. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    convert_amount: {
+        parameters: {
+            query: {
+                /** @description The currency of the amount. */
+                from: string;
+                /** @description The currency that it is converted to. */
+                to: string;
+                /** @description 0 or more, with at most the decimals of its currency. */
+                amount: string;
+                /** @description The day whose rate counts. Default: today, in the book's time zone or UTC. */
+                day?: string | null;
+                /** @description The book whose own rates count before those of the service. */
+                book_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Converted"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["book_not_found"];
+            /** @description `validation_failed`, `currency_unknown`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_quote: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuoteCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Quote"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `rate_missing`, `rate_stale` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `currency_unknown`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    convert_from_wallet: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /**
+                 * @description A UUIDv7 that names this call: all attempts of it, and no other call.
+                 * @example 019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e
+                 */
+                "Idempotency-Call"?: components["parameters"]["Idempotency-Call"];
+                /**
+                 * @description The number of this attempt of the call. Only with `Idempotency-Call`. When the ledger refuses a later attempt than the first, no earlier one can post any more: the problem has `supersedes_earlier_attempts`.
+                 * @example 1
+                 */
+                "Idempotency-Attempt"?: components["parameters"]["Idempotency-Attempt"];
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConversionCreate"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was posted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PostedConversion"];
+                };
+            };
+            /** @description It is posted, by this request or by an earlier one with the same key. */
+            201: {
+                headers: {
+                    /** @description The path of the transaction. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PostedConversion"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `conversion_off` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wallet_not_found`, `quote_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wallet_closed`, `wallet_frozen`, `wallet_mirrored`, `balance_limit`, `rate_missing`, `rate_stale`, `quote_expired`, `transaction_superseded`, `limit_exceeded` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `same_wallet`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_parts: {
+        parameters: {
+            query?: {
+                /** @description The user whose book it is. Default: the user of the token. */
+                user_id?: components["parameters"]["user_id"];
+                /** @description Instead of a user, the organization whose book it is. */
+                organization_id?: components["parameters"]["organization_id"];
+                /** @description Those of this category, of what is under it and of what was merged into it. */
+                category_id?: string | null;
+                /** @description Those of this payee, and of what is under it. */
+                payee_id?: string | null;
+                /** @description Those with this tag, or one that is under it. */
+                tag_id?: string | null;
+                /** @description Those of this wallet. */
+                wallet_id?: string | null;
+                /** @description Those whose category is under this root. */
+                type?: ("income" | "expense" | "transfer") | null;
+                /** @description Those of this amount or more, whatever their sign. */
+                amount_from?: string | null;
+                /** @description Those of this amount or less, whatever their sign. */
+                amount_to?: string | null;
+                /** @description Those of this day or later. */
+                from?: string | null;
+                /** @description Those before this day. */
+                to?: string | null;
+                /** @description Those in whose note, or in whose entry's description or reference, all these words are. */
+                text?: string | null;
+                /** @description With `true`, only those that are uncategorised income or expense. */
+                uncategorized?: boolean | null;
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_entry_parts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+                /** @description The number of the entry within its wallet. */
+                wallet_version: components["parameters"]["wallet_version"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<etag>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntryParts"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `wallet_not_found`, `book_not_found`, `entry_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `entry_pending`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_entry_parts: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The wallet's id. */
+                wallet_id: components["parameters"]["wallet_id"];
+                /** @description The number of the entry within its wallet. */
+                wallet_version: components["parameters"]["wallet_version"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EntryPartsPut"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<etag>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangedParts"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `label_not_found`, `wallet_not_found`, `book_not_found`, `entry_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `amount_precision`, `amount_invalid`, `parts_unbalanced` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `entry_pending`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    edit_parts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkAnswer"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["book_not_found"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run's id, from the response to a change. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Undone"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `run_not_found`: Run not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_pairs: {
+        parameters: {
+            query?: {
+                /** @description The user whose book it is. Default: the user of the token. */
+                user_id?: components["parameters"]["user_id"];
+                /** @description Instead of a user, the organization whose book it is. */
+                organization_id?: components["parameters"]["organization_id"];
+                /** @description Pairs in this state. */
+                state?: "paired" | "suggested";
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PairPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["book_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_pair: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PairCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description The path of the pair. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pair"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `book_not_found`, `entry_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `pair_exists`: Entry is in another pair */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `entry_pending`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_pair: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The pair's id. */
+                pair_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `pair_not_found`: Pair not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    note_transaction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+                /**
+                 * @description A UUIDv7 that names this call: all attempts of it, and no other call.
+                 * @example 019a0f3e-5a7b-7c11-9d2e-3f4a5b6c7d8e
+                 */
+                "Idempotency-Call"?: components["parameters"]["Idempotency-Call"];
+                /**
+                 * @description The number of this attempt of the call. Only with `Idempotency-Call`. When the ledger refuses a later attempt than the first, no earlier one can post any more: the problem has `supersedes_earlier_attempts`.
+                 * @example 1
+                 */
+                "Idempotency-Attempt"?: components["parameters"]["Idempotency-Attempt"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuickTransaction"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run. Nothing was posted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transaction"];
+                };
+            };
+            /** @description The operation is posted, by this request or by an earlier one with the same key. */
+            201: {
+                headers: {
+                    /** @description The path of the transaction. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transaction"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            /** @description `insufficient_funds`, `grants_not_usable` */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: components["responses"]["forbidden"];
+            /** @description `wallet_not_found`, `book_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wallet_closed`, `wallet_frozen`, `wallet_mirrored`, `balance_limit`, `transaction_superseded`, `limit_exceeded` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_rules: {
+        parameters: {
+            query?: {
+                /** @description The user whose book it is. Default: the user of the token. */
+                user_id?: components["parameters"]["user_id"];
+                /** @description Instead of a user, the organization whose book it is. */
+                organization_id?: components["parameters"]["organization_id"];
+                /** @description Only those that are active, or are not. Default: both. */
+                active?: boolean | null;
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RulePage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["book_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    /** @description The path of the rule. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rule"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `book_not_found`, `label_not_found`, `wallet_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rule_limit`: Limit of rules reached */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `upstream_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    order_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleOrderSet"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleOrder"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["book_not_found"];
+            /** @description `rules_changed`: Order is not of the book's rules */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleTest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleTestResult"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `book_not_found`, `label_not_found`, `wallet_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    apply_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RulesApply"];
+            };
+        };
+        responses: {
+            /** @description The work goes on in the background. `Location` is the job's path. */
+            202: {
+                headers: {
+                    /** @description The path of the job. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `book_not_found`, `rule_not_found`, `wallet_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The rule's id. */
+                rule_id: components["parameters"]["rule_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rule"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["rule_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The rule's id. */
+                rule_id: components["parameters"]["rule_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WrittenRule"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rule"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `rule_not_found`, `label_not_found`, `wallet_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `upstream_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The rule's id. */
+                rule_id: components["parameters"]["rule_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["rule_not_found"];
+            412: components["responses"]["version_mismatch"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_budgets: {
+        parameters: {
+            query?: {
+                /** @description The user whose book it is. Default: the user of the token. */
+                user_id?: components["parameters"]["user_id"];
+                /** @description Instead of a user, the organization whose book it is. */
+                organization_id?: components["parameters"]["organization_id"];
+                /** @description `next_cursor` of the page before; without it, the first page. */
+                cursor?: components["parameters"]["cursor"];
+                /** @description The maximum number of items of a page. */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetPage"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["book_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_budget: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request. Sent again with the same key, it has one effect and the same response. At most 255 characters of printable ASCII. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BudgetCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    /** @description The path of the budget. */
+                    Location?: string;
+                    /** @description `true` when the key was spent before on this request. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Budget"];
+                };
+            };
+            /** @description `malformed_request`, `idempotency_key_conflict` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `wallet_not_found`, `label_not_found`, `book_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `budget_limit`: Too many budgets */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `idempotency_key_reused`, `currency_unknown`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_budget_progress: {
+        parameters: {
+            query?: {
+                /** @description The user whose book it is. Default: the user of the token. */
+                user_id?: components["parameters"]["user_id"];
+                /** @description Instead of a user, the organization whose book it is. */
+                organization_id?: components["parameters"]["organization_id"];
+                /** @description The day of the figures, up to which it counts. Not after today, which is the default. */
+                on?: components["parameters"]["on"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetProgressList"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["book_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The budget's id. */
+                budget_id: components["parameters"]["budget_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Budget"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["budget_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_budget: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The budget's id. */
+                budget_id: components["parameters"]["budget_id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BudgetPut"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description `"<version>"`, for If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Budget"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            /** @description `budget_not_found`, `wallet_not_found`, `label_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            412: components["responses"]["version_mismatch"];
+            413: components["responses"]["payload_too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            /** @description `validation_failed`, `currency_unknown`, `amount_invalid`, `amount_precision` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `overloaded`, `upstream_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_budget: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the caller read, or `*` for any. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                /** @description The budget's id. */
+                budget_id: components["parameters"]["budget_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["budget_not_found"];
+            412: components["responses"]["version_mismatch"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable`, `wallet_busy` */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before a retry. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_budget_details: {
+        parameters: {
+            query?: {
+                /** @description The day of the figures, up to which it counts. Not after today, which is the default. */
+                on?: components["parameters"]["on"];
+            };
+            header?: never;
+            path: {
+                /** @description The budget's id. */
+                budget_id: components["parameters"]["budget_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetDetails"];
+                };
+            };
+            400: components["responses"]["malformed_request"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["budget_not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            /** @description `unavailable`, `upstream_unavailable` */
             503: {
                 headers: {
                     /** @description Seconds to wait before a retry. */

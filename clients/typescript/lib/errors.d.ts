@@ -309,6 +309,17 @@ export interface Facts {
         transaction_id: string;
         refundable: string;
     };
+    rule_limit: {
+        book_id: string;
+        limit: number;
+    };
+    rule_not_found: {
+        rule_id: string;
+    };
+    rules_changed: {
+        book_id: string;
+        rules: number;
+    };
     run_not_found: {
         run_id: string;
     };
@@ -363,11 +374,11 @@ export interface Facts {
         wallet_id?: string;
         book_id?: string;
         label_id?: string;
+        rule_id?: string;
+        budget_id?: string;
         version?: number;
         wallet_version?: number;
         etag?: string;
-        budget_id?: string;
-        version: number;
     };
     wallet_closed: {
         wallet_id: string;
