@@ -4360,7 +4360,7 @@ export interface components {
              * Start Date
              * Format: date
              * @description The first day that counts: what was spent before is not of the budget.
-             * @example 2026-01-01
+             * @example 2026-01-31
              */
             start_date: string;
             /**
@@ -5090,7 +5090,7 @@ export interface components {
              * Start Date
              * Format: date
              * @description The first day that counts: what was spent before is not of the budget.
-             * @example 2026-01-01
+             * @example 2026-01-31
              */
             start_date: string;
             /**

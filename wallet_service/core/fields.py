@@ -4,6 +4,7 @@ import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import simplejson
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
@@ -122,6 +123,18 @@ Day = Annotated[
     WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-01-31"]}),
 ]
 """A day of the years 1 to 9999, as text on its way to the database."""
+
+
+def each_once(ids: list[UUID]) -> list[UUID]:
+    """The ids of a list that has none twice.
+
+    Raises:
+        PydanticCustomError: it has; the error's type is ``ids_repeated``.
+    """
+    if len(set(ids)) < len(ids):
+        raise PydanticCustomError("ids_repeated", "an id is given once")
+    return ids
+
 
 TimeZone = Annotated[
     str,

@@ -9,15 +9,9 @@ import pytest
 from support.api import Api, Client, conforms, pointers, posted, problem
 
 from wallet_service.core.identifiers import new_id
-from wallet_service.finance.parts.schemas import (
-    BulkAnswer,
-    ChangedParts,
-    EntryParts,
-    Pair,
-    PairPage,
-    PartPage,
-    Undone,
-)
+from wallet_service.finance.parts.bulk_schemas import BulkAnswer, Undone
+from wallet_service.finance.parts.pair_schemas import Pair, PairPage
+from wallet_service.finance.parts.schemas import ChangedParts, EntryParts, PartPage
 from wallet_service.platform.auth.restrictions import Restriction
 
 SPLIT = (("-60.00", "groceries"), ("-24.37", "household"))

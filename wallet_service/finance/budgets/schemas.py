@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from wallet_service.core.fields import NO_CONTROL, CurrencyCode, Line, UserId, whole
+from wallet_service.core.fields import NO_CONTROL, CurrencyCode, Day, Line, UserId, each_once, whole
 from wallet_service.core.money import AmountOrZero, AmountText
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
 
@@ -51,29 +51,14 @@ PeriodIn = Annotated[
 ]
 
 
-def _day(text: str) -> str:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise PydanticCustomError("date_invalid", "there is no such day") from None
-    if day.year < FIRST_YEAR:
-        raise PydanticCustomError("date_invalid", "must be a day of the year 1900 or later")
-    return text
+def _not_early(day: str) -> str:
+    if int(day[:4]) < FIRST_YEAR:
+        raise PydanticCustomError("day_invalid", "must be a day of the year 1900 or later")
+    return day
 
 
-Day = Annotated[
-    str,
-    StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
-    AfterValidator(_day),
-    WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-01-01"]}),
-]
-"""A day, as 2026-01-31."""
-
-
-def _distinct(ids: Sequence[UUID]) -> Sequence[UUID]:
-    if len(set(ids)) < len(ids):
-        raise PydanticCustomError("not_distinct", "must not name one twice")
-    return ids
+BudgetDay = Annotated[Day, AfterValidator(_not_early)]
+"""A day from 1900 on."""
 
 
 def _ascending(tiers: Sequence[int]) -> Sequence[int]:
@@ -85,7 +70,7 @@ def _ascending(tiers: Sequence[int]) -> Sequence[int]:
 Ids = Annotated[
     list[UUID],
     Field(max_length=MOST_IDS),
-    AfterValidator(_distinct),
+    AfterValidator(each_once),
     Field(json_schema_extra={"uniqueItems": True}),
 ]
 Tier = Annotated[int, Field(ge=1, le=MOST_PERCENT, strict=True), BeforeValidator(whole)]
@@ -175,8 +160,8 @@ class BudgetPut(BaseModel):
         description="Of all its amounts. What was spent in others is converted. Default: the book's.",
     )
     period: PeriodIn = Field(description=_PERIOD)
-    start_date: Day = Field(description=_START)
-    end_date: Day | None = Field(default=None, description=_END)
+    start_date: BudgetDay = Field(description=_START)
+    end_date: BudgetDay | None = Field(default=None, description=_END)
     wallet_ids: Ids = Field(default_factory=list[UUID], description=_WALLETS)
     category_ids: Ids = Field(default_factory=list[UUID], description=_CATEGORIES)
     items: list[BudgetItemIn] = Field(
@@ -200,7 +185,7 @@ class BudgetPut(BaseModel):
     @field_validator("items")
     @classmethod
     def _within_amount(cls, items: list[BudgetItemIn], info: ValidationInfo) -> list[BudgetItemIn]:
-        _distinct([item.category_id for item in items])
+        each_once([item.category_id for item in items])
         amount: str | None = info.data.get("amount")
         if amount is not None and sum(Decimal(item.amount) for item in items) > Decimal(amount):
             raise PydanticCustomError("items_exceed", "items are together at most the amount of the budget")

@@ -6,13 +6,14 @@ from uuid import UUID, uuid4
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from wallet_service.core.fields import NO_CONTROL, Line, UserId
+from wallet_service.finance.labels.roots import Root
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
 from wallet_service.platform.web.query import BoolInQuery
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=NO_CONTROL)]
 Color = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$"), Field(examples=["#2a9d8f"])]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_CONTROL)]
-Root = Literal["income", "expense", "transfer"]
+
 LabelKind = Literal["category", "payee", "tag"]
 
 _TIME = "2026-01-02T03:04:05.678901Z"

@@ -13,9 +13,9 @@ from wallet_service.core.errors import WalletBusy
 from wallet_service.core.identifiers import new_id
 from wallet_service.finance.books.problems import BookNotFound
 from wallet_service.finance.books.service import BookAccessOf
+from wallet_service.finance.parts.pair_schemas import Pair, PairCreate, PairPage, PairQuery
 from wallet_service.finance.parts.problems import EntryNotFound, EntryPending, PairExists, PairNotFound
 from wallet_service.finance.parts.router import Reader, Repository, Writer, pending_page
-from wallet_service.finance.parts.schemas import Pair, PairCreate, PairPage, PairQuery
 from wallet_service.finance.parts.service import CataloguingOf
 from wallet_service.platform.changes.reads import read_concerns
 from wallet_service.platform.upstreams.problems import UpstreamUnavailable

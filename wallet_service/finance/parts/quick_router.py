@@ -10,9 +10,9 @@ from wallet_service.core.errors import Forbidden, WalletBusy, WalletNotFound
 from wallet_service.finance.books.problems import BookNotFound
 from wallet_service.finance.books.service import BookAccess, BookAccessOf
 from wallet_service.finance.labels.problems import LabelNotFound
+from wallet_service.finance.parts.quick_schemas import QuickTransaction
 from wallet_service.finance.parts.repository import PartRepository, WalletOwner
 from wallet_service.finance.parts.router import Repository, Writer
-from wallet_service.finance.parts.schemas import QuickTransaction
 from wallet_service.finance.parts.service import owner_of_wallet
 from wallet_service.ledger.operation_types import TransactionType
 from wallet_service.ledger.problems import (
@@ -26,8 +26,7 @@ from wallet_service.ledger.problems import (
     WalletMirrored,
 )
 from wallet_service.money.examples import MOVEMENTS
-from wallet_service.money.responses import posted, posted_response
-from wallet_service.money.schemas import MoneyRequest, Transaction
+from wallet_service.money.responses import PostedTransaction, posted, posted_response
 from wallet_service.money.transactions.service import TransactionService
 from wallet_service.platform.auth.authentication import Principal
 from wallet_service.platform.membership.access import caller_access
@@ -44,7 +43,7 @@ _TYPES: Final[dict[str, TransactionType]] = {"income": "deposit", "expense": "wi
 @router.post(
     "/quick-transactions",
     status_code=201,
-    response_model=Transaction,
+    response_model=PostedTransaction,
     responses={
         **posted(MOVEMENTS["withdraw"]),
         **problems(
@@ -80,11 +79,9 @@ async def note_transaction(
         )
     await caller_access(http_request).check(wallet.wallet_id)
     named = {"amount", "description", "reference", "metadata", "effective_at"}
-    movement = MoneyRequest.model_validate(
-        {**request.model_dump(include=named, exclude_none=True), "parts": [request.part()]}
-    )
+    members = {**request.model_dump(include=named, exclude_none=True), "parts": [request.part()]}
     service = TransactionService.of_request(http_request, caller)
-    return posted_response(await service.move(_TYPES[request.type], wallet.wallet_id, movement, header_key))
+    return posted_response(await service.move_by(_TYPES[request.type], wallet.wallet_id, members, header_key))
 
 
 async def _wallet_of(

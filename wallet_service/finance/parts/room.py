@@ -62,13 +62,13 @@ ROOM = Room(
         EventType(
             name="run.undone",
             summary="A change of parts was taken back as a whole.",
-            data="schemas:Run",
+            data="bulk_schemas:Run",
         ),
-        EventType(name="pair.created", summary="A caller made two entries a pair.", data="schemas:Pair"),
+        EventType(name="pair.created", summary="A caller made two entries a pair.", data="pair_schemas:Pair"),
         EventType(
             name="pair.deleted",
             summary="A caller dissolved a pair, or dismissed a suggestion.",
-            data="schemas:Pair",
+            data="pair_schemas:Pair",
         ),
     ),
     recorded_reads={

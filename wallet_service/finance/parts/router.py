@@ -12,23 +12,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from wallet_service.core.errors import ValidationFailed, VersionMismatch, WalletBusy, WalletNotFound, error_of
+from wallet_service.core.fields import Day
 from wallet_service.core.identifiers import new_id
 from wallet_service.finance.books.problems import BookNotFound
 from wallet_service.finance.books.service import BookAccessOf
 from wallet_service.finance.labels.problems import LabelNotFound
+from wallet_service.finance.parts.bulk_schemas import BulkAnswer, BulkRequest, Undone
 from wallet_service.finance.parts.problems import EntryNotFound, EntryPending, PartsUnbalanced, RunNotFound
 from wallet_service.finance.parts.repository import PartRepository
 from wallet_service.finance.parts.room import PARTS_READ, PARTS_WRITE
 from wallet_service.finance.parts.schemas import (
-    BulkAnswer,
-    BulkRequest,
     ChangedParts,
-    Day,
     EntryParts,
     EntryPartsPut,
     PartPage,
     PartQuery,
-    Undone,
 )
 from wallet_service.finance.parts.service import CataloguingOf, owner_of_wallet
 from wallet_service.ledger.problems import AmountInvalid, AmountPrecision

@@ -1,7 +1,6 @@
 """Requests and responses of rules."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from uuid import UUID
@@ -23,7 +22,7 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from wallet_service.core.conditions import LONGEST_VALUE, MOST_VALUES, OPERATORS, Condition, Vocabulary
-from wallet_service.core.fields import NO_CONTROL, Line, Text, UserId, whole
+from wallet_service.core.fields import NO_CONTROL, Day, Line, Text, UserId, each_once, whole
 from wallet_service.core.money import Amount, AmountText, parse_amount
 from wallet_service.finance.rules.vocabulary import ID_FIELDS, VOCABULARY, RuleField
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
@@ -81,21 +80,6 @@ _OPS = sorted({op for names in OPERATORS.values() for op in names})
 _ONE: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": LONGEST_VALUE}
 
 
-def _parse_day(value: str) -> str:
-    try:
-        return date.fromisoformat(value).isoformat()
-    except ValueError:
-        raise PydanticCustomError("day_invalid", "must be a day, such as 2026-01-31") from None
-
-
-Day = Annotated[
-    str,
-    StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
-    AfterValidator(_parse_day),
-    WithJsonSchema({"type": "string", "format": "date"}),
-]
-
-
 def _parse_percent(value: Any) -> str:
     fault = PydanticCustomError(
         "percent_invalid",
@@ -126,16 +110,10 @@ Percent = Annotated[
 ]
 
 
-def _each_once(values: list[UUID]) -> list[UUID]:
-    if len(set(values)) < len(values):
-        raise PydanticCustomError("ids_repeated", "an id is given once")
-    return values
-
-
 Tags = Annotated[
     list[UUID],
     Field(min_length=1, max_length=MOST_TAGS, json_schema_extra={"uniqueItems": True}),
-    AfterValidator(_each_once),
+    AfterValidator(each_once),
 ]
 
 
@@ -346,7 +324,7 @@ class RuleQuery(BaseModel):
 RuleIds = Annotated[
     list[UUID],
     Field(max_length=MOST_RULES, json_schema_extra={"uniqueItems": True}),
-    AfterValidator(_each_once),
+    AfterValidator(each_once),
 ]
 
 

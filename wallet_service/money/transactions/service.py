@@ -95,6 +95,12 @@ class TransactionService:
         """
         return await self._post(self._operation(kind, request, key, wallet_id=wallet_id), request.dry_run)
 
+    async def move_by(
+        self, kind: TransactionType, wallet_id: str, members: Mapping[str, Any], key: str | None
+    ) -> Posted:
+        """As ``move``, by the members of a body that a room above has checked."""
+        return await self.move(kind, wallet_id, MoneyRequest.model_validate(members), key)
+
     async def move_of_user(
         self,
         kind: TransactionType,

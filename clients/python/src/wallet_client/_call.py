@@ -121,7 +121,7 @@ def get_call(
     route: str,
     read: Callable[[SuccessResponse], T],
     query: Mapping[str, Any] | None = None,
-    **ids: Id,
+    **ids: Id | int,
 ) -> Call[T]:
     """A call that reads. Query parameters that are None are left out."""
     return Call(name, "GET", ROOT + route, target(route, query, **ids), read)
@@ -133,7 +133,7 @@ def post_call(
     read: Callable[[SuccessResponse], T],
     body: Mapping[str, Any],
     key: str | None,
-    **ids: Id,
+    **ids: Id | int,
 ) -> Call[T]:
     """A call that changes something once per idempotency key. Members of the body that are None are left out.
 
@@ -163,7 +163,7 @@ def change_call(
     read: Callable[[SuccessResponse], T],
     body: bytes | None,
     if_version: int | str | None,
-    **ids: Id,
+    **ids: Id | int,
 ) -> Call[T]:
     """A call without an idempotency key, which changes something only while it has the version or etag that is given."""
     headers = () if if_version is None else (("If-Match", f'"{if_version}"'),)
@@ -172,7 +172,7 @@ def change_call(
     )
 
 
-def target(route: str, query: Mapping[str, Any] | None = None, **ids: Id) -> str:
+def target(route: str, query: Mapping[str, Any] | None = None, **ids: Id | int) -> str:
     """Path and query.
 
     Raises:
@@ -184,7 +184,7 @@ def target(route: str, query: Mapping[str, Any] | None = None, **ids: Id) -> str
     return f"{path}?{urlencode(given, doseq=True)}" if given else path
 
 
-def _segment(name: Id) -> str:
+def _segment(name: Id | int) -> str:
     text = quoted(name)
     if text in {".", ".."}:
         raise ValueError(f"{text!r} can't be a name in a path")

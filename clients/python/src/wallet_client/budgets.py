@@ -26,7 +26,9 @@ class NewBudgetItem:
     category_id: Id
     amount: Decimal | int | str
 
-    def _body(self) -> dict[str, Any]:
+    @property
+    def members(self) -> dict[str, Any]:
+        """As a body has it."""
         return {"category_id": str(self.category_id), "amount": self.amount}
 
 

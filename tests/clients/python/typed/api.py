@@ -16,12 +16,14 @@ from wallet_client import (
     Balance,
     BatchResult,
     Credits,
+    Decided,
     Entry,
     InsufficientFunds,
     NewEntry,
     Operation,
     Page,
     Pages,
+    Posted,
     Refused,
     Transaction,
     UsageMeter,
@@ -144,12 +146,15 @@ async def asyncio_code(client: AsyncWalletClient) -> None:
 
 
 def batches(results: list[BatchResult]) -> None:
-    """A result of a batch is one of two."""
+    """A result of a batch is one of three."""
     for result in results:
         if isinstance(result, Refused):
             assert_type(result.error.index, int | None)
-        else:
+        elif isinstance(result, Posted):
             assert_type(result.transaction, Transaction)
+        else:
+            assert_type(result, Decided)
+            assert_type(result.transaction, Transaction | None)
 
 
 def meters(client: WalletClient, other: AsyncWalletClient) -> None:

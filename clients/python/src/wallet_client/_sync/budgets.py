@@ -264,5 +264,5 @@ def _body(
         "end_date": None if end_date is None else str(end_date),
         "wallet_ids": [str(each) for each in wallet_ids],
         "category_ids": [str(each) for each in category_ids],
-        "items": [each._body() for each in items],  # noqa: SLF001 - of this package
+        "items": [each.members for each in items],
     }
