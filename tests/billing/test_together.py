@@ -56,6 +56,7 @@ class Search:
         self.clock = clock
         self.random = random.Random(seed)  # noqa: S311 - a test's data
         self.now = START
+        self.moments: list[datetime] = []
         self.wallets: list[str] = []
         self.grants: list[tuple[str, str]] = []
         self.holds: list[tuple[str, str]] = []
@@ -236,6 +237,33 @@ class Search:
         wanted = {each["account"]: Decimal(each["balance"]) for each in trial["lines"]}
         assert Decimal(of_credit["closing_balance"]) == wanted.pop("wallets")
         assert {each["account"]: Decimal(each["amount"]) for each in of_credit["accounts"]} == wanted
+        if self.now > START:
+            await self.check_periods(of_credit)
+
+    async def check_periods(self, whole: dict[str, Any]) -> None:
+        """Two periods that join add up to the whole, and what was left between them is what explanations count."""
+        edge = self.random.choice((self.random.choice(self.moments), START + (self.now - START) * 0.37))
+        before, after = await self.summary(to=edge), await self.summary(**{"from": edge})
+        assert before["closing_balance"] == after["opening_balance"]
+        for name in ("granted", "purchased", "deposited", "consumed", "refunded", "expired", "voided"):
+            assert Decimal(before[name]) + Decimal(after[name]) == Decimal(whole[name]), (name, edge)
+        for name in ("used", "expired"):
+            sums = [sum(Decimal(cost[name]) for cost in each["costs"]) for each in (before, after, whole)]
+            assert sums[0] + sums[1] == sums[2], (name, edge)
+        at = (edge - timedelta(microseconds=1)).isoformat()
+        past = [
+            (await self.api.admin.send("GET", f"/wallets/{each}/explain", query={"at": at})).json()
+            for each in self.wallets
+        ]
+        for name, shown in (("granted", "outstanding_granted"), ("balance", "closing_balance")):
+            assert sum(Decimal(each[name]) for each in past) == Decimal(before[shown]), (name, edge)
+
+    async def summary(self, **period: datetime) -> dict[str, Any]:
+        """The summary of a period."""
+        query = {name: moment.isoformat() for name, moment in period.items()}
+        answer = await self.api.admin.send("GET", "/billing/summary", query=query)
+        (of_credit,) = answer.json()["currencies"]
+        return of_credit
 
     async def run(self) -> None:
         await self.begin()
@@ -245,6 +273,7 @@ class Search:
             if self.random.random() < 0.4:
                 self.now += timedelta(minutes=self.random.randint(1, 40 * 60))
                 await self.clock.set(self.now)
+                self.moments.append(self.now)
             before = self.seen.total()
             await asyncio.gather(*(self.call() for _ in range(AT_ONCE)))
             done += self.seen.total() - before
