@@ -24,7 +24,7 @@ class ExplainRepository:
         )
 
     async def summary(self, start: str | None, end: str | None) -> tuple[int, list[Mapping[str, Any]]]:
-        """The number of wallets, and the lines of the summary of a period. They are read in parts of up to 200 wallets."""
+        """The number of wallets, and the lines of the summary of a period, read in parts of up to 200 wallets."""
         wallets = 0
         lines: list[Mapping[str, Any]] = []
         after: str | None = None
