@@ -60,6 +60,7 @@ class Search:
         self.wallets: list[str] = []
         self.grants: list[tuple[str, str]] = []
         self.holds: list[tuple[str, str]] = []
+        self.schedules: list[tuple[str, str]] = []
         self.spent: list[str] = []
         self.seen: Counter[str] = Counter()
 
@@ -97,6 +98,7 @@ class Search:
             } | ({"rollover_value": "50"} if place > 1 else {})
             answer = await admin.post(f"/wallets/{name}/grant-schedules", schedule)
             assert answer.status_code == 201, answer.text
+            self.schedules.append((name, answer.json()["schedule_id"]))
 
     def amount(self, most: int = 15) -> str:
         return str(Decimal(self.random.randint(1, most * 4)) / 4)
@@ -194,6 +196,34 @@ class Search:
             if found == "posted":
                 self.note(operation)
 
+    async def change_schedule(self) -> None:
+        """Schedules of grants come, change, stop and go while operations are posted."""
+        kind = self.random.choice(("create", "change", "stop", "delete"))
+        rollover: dict[str, Any] = self.random.choice(
+            ({"rollover": "none"}, {"rollover": "all"}, {"rollover": "percent", "rollover_value": "12.5"})
+        )
+        admin, wanted = self.api.admin, 200
+        if kind == "create" or not self.schedules:
+            kind, wallet, wanted = "create", self.random.choice(self.wallets), 201
+            day = (self.now + timedelta(days=self.random.randint(0, 3))).day
+            schedule = {"amount": self.amount(), "source": "plan", "day_of_month": day, **rollover}
+            answer = await admin.post(f"/wallets/{wallet}/grant-schedules", schedule)
+            if answer.status_code == wanted:
+                self.schedules.append((wallet, answer.json()["schedule_id"]))
+        else:
+            place = self.random.randrange(len(self.schedules))
+            wallet, name = self.schedules.pop(place) if kind == "delete" else self.schedules[place]
+            changes = (
+                {"ends_at": self.now.isoformat()} if kind == "stop" else {"amount": self.amount(), **rollover}
+            )
+            if kind == "delete":
+                wanted = 204
+                answer = await admin.send("DELETE", f"/wallets/{wallet}/grant-schedules/{name}")
+            else:
+                answer = await admin.send("PATCH", f"/wallets/{wallet}/grant-schedules/{name}", changes)
+        assert answer.status_code == wanted, (kind, answer.text)
+        self.seen[f"schedule {kind}"] += 1
+
     def note(self, operation: dict[str, Any]) -> None:
         """Later operations can name it."""
         name = operation["transaction_id"]
@@ -275,7 +305,10 @@ class Search:
                 await self.clock.set(self.now)
                 self.moments.append(self.now)
             before = self.seen.total()
-            await asyncio.gather(*(self.call() for _ in range(AT_ONCE)))
+            calls = [self.call() for _ in range(AT_ONCE)]
+            if self.random.random() < 0.3:
+                calls.append(self.change_schedule())
+            await asyncio.gather(*calls)
             done += self.seen.total() - before
             if rounds % 20 == 0:
                 await self.check()
@@ -288,5 +321,7 @@ async def test_everything_agrees_after_any_order(timed_api: Api, clock: Settable
     await search.run()
     for kind in ("grant", "grant_void", "hold", "hold_capture", "hold_void", "hold_extend", "hold_increase"):
         assert search.seen[f"{kind} posted"], search.seen
+    for kind in ("create", "change", "stop", "delete"):
+        assert search.seen[f"schedule {kind}"], search.seen
     for code in ("limit_exceeded", "grants_not_usable", "insufficient_funds", "hold_ended", "grant_ended"):
         assert any(name.endswith(code) for name in search.seen), search.seen
