@@ -56,9 +56,11 @@ class Search:
         self.clock = clock
         self.random = random.Random(seed)  # noqa: S311 - a test's data
         self.now = START
+        self.moments: list[datetime] = []
         self.wallets: list[str] = []
         self.grants: list[tuple[str, str]] = []
         self.holds: list[tuple[str, str]] = []
+        self.schedules: list[tuple[str, str]] = []
         self.spent: list[str] = []
         self.seen: Counter[str] = Counter()
 
@@ -96,6 +98,7 @@ class Search:
             } | ({"rollover_value": "50"} if place > 1 else {})
             answer = await admin.post(f"/wallets/{name}/grant-schedules", schedule)
             assert answer.status_code == 201, answer.text
+            self.schedules.append((name, answer.json()["schedule_id"]))
 
     def amount(self, most: int = 15) -> str:
         return str(Decimal(self.random.randint(1, most * 4)) / 4)
@@ -193,6 +196,34 @@ class Search:
             if found == "posted":
                 self.note(operation)
 
+    async def change_schedule(self) -> None:
+        """Schedules of grants come, change, stop and go while operations are posted."""
+        kind = self.random.choice(("create", "change", "stop", "delete"))
+        rollover: dict[str, Any] = self.random.choice(
+            ({"rollover": "none"}, {"rollover": "all"}, {"rollover": "percent", "rollover_value": "12.5"})
+        )
+        admin, wanted = self.api.admin, 200
+        if kind == "create" or not self.schedules:
+            kind, wallet, wanted = "create", self.random.choice(self.wallets), 201
+            day = (self.now + timedelta(days=self.random.randint(0, 3))).day
+            schedule = {"amount": self.amount(), "source": "plan", "day_of_month": day, **rollover}
+            answer = await admin.post(f"/wallets/{wallet}/grant-schedules", schedule)
+            if answer.status_code == wanted:
+                self.schedules.append((wallet, answer.json()["schedule_id"]))
+        else:
+            place = self.random.randrange(len(self.schedules))
+            wallet, name = self.schedules.pop(place) if kind == "delete" else self.schedules[place]
+            changes = (
+                {"ends_at": self.now.isoformat()} if kind == "stop" else {"amount": self.amount(), **rollover}
+            )
+            if kind == "delete":
+                wanted = 204
+                answer = await admin.send("DELETE", f"/wallets/{wallet}/grant-schedules/{name}")
+            else:
+                answer = await admin.send("PATCH", f"/wallets/{wallet}/grant-schedules/{name}", changes)
+        assert answer.status_code == wanted, (kind, answer.text)
+        self.seen[f"schedule {kind}"] += 1
+
     def note(self, operation: dict[str, Any]) -> None:
         """Later operations can name it."""
         name = operation["transaction_id"]
@@ -236,6 +267,33 @@ class Search:
         wanted = {each["account"]: Decimal(each["balance"]) for each in trial["lines"]}
         assert Decimal(of_credit["closing_balance"]) == wanted.pop("wallets")
         assert {each["account"]: Decimal(each["amount"]) for each in of_credit["accounts"]} == wanted
+        if self.now > START:
+            await self.check_periods(of_credit)
+
+    async def check_periods(self, whole: dict[str, Any]) -> None:
+        """Two periods that join add up to the whole, and what was left between them is what explanations count."""
+        edge = self.random.choice((self.random.choice(self.moments), START + (self.now - START) * 0.37))
+        before, after = await self.summary(to=edge), await self.summary(**{"from": edge})
+        assert before["closing_balance"] == after["opening_balance"]
+        for name in ("granted", "purchased", "deposited", "consumed", "refunded", "expired", "voided"):
+            assert Decimal(before[name]) + Decimal(after[name]) == Decimal(whole[name]), (name, edge)
+        for name in ("used", "expired"):
+            sums = [sum(Decimal(cost[name]) for cost in each["costs"]) for each in (before, after, whole)]
+            assert sums[0] + sums[1] == sums[2], (name, edge)
+        at = (edge - timedelta(microseconds=1)).isoformat()
+        past = [
+            (await self.api.admin.send("GET", f"/wallets/{each}/explain", query={"at": at})).json()
+            for each in self.wallets
+        ]
+        for name, shown in (("granted", "outstanding_granted"), ("balance", "closing_balance")):
+            assert sum(Decimal(each[name]) for each in past) == Decimal(before[shown]), (name, edge)
+
+    async def summary(self, **period: datetime) -> dict[str, Any]:
+        """The summary of a period."""
+        query = {name: moment.isoformat() for name, moment in period.items()}
+        answer = await self.api.admin.send("GET", "/billing/summary", query=query)
+        (of_credit,) = answer.json()["currencies"]
+        return of_credit
 
     async def run(self) -> None:
         await self.begin()
@@ -245,8 +303,12 @@ class Search:
             if self.random.random() < 0.4:
                 self.now += timedelta(minutes=self.random.randint(1, 40 * 60))
                 await self.clock.set(self.now)
+                self.moments.append(self.now)
             before = self.seen.total()
-            await asyncio.gather(*(self.call() for _ in range(AT_ONCE)))
+            calls = [self.call() for _ in range(AT_ONCE)]
+            if self.random.random() < 0.3:
+                calls.append(self.change_schedule())
+            await asyncio.gather(*calls)
             done += self.seen.total() - before
             if rounds % 20 == 0:
                 await self.check()
@@ -259,5 +321,7 @@ async def test_everything_agrees_after_any_order(timed_api: Api, clock: Settable
     await search.run()
     for kind in ("grant", "grant_void", "hold", "hold_capture", "hold_void", "hold_extend", "hold_increase"):
         assert search.seen[f"{kind} posted"], search.seen
+    for kind in ("create", "change", "stop", "delete"):
+        assert search.seen[f"schedule {kind}"], search.seen
     for code in ("limit_exceeded", "grants_not_usable", "insufficient_funds", "hold_ended", "grant_ended"):
         assert any(name.endswith(code) for name in search.seen), search.seen

@@ -165,6 +165,29 @@ async def test_periods_join(timed_api: Api, clock: SettableClock) -> None:
     )
 
 
+async def test_a_part_of_the_summary_ends_after_many_entries(
+    timed_api: Api, timed_postgres: TestDatabase, clock: SettableClock
+) -> None:
+    wallets = sorted([await story(timed_api, clock) for _ in range(3)])
+    connection = await asyncpg.connect(timed_postgres.dsn)
+
+    async def part(after: str | None, entries: int) -> list[str]:
+        rows = await connection.fetch(
+            "select wallet_id from billing.list_summed_wallets(null, null, $1, 200, $2)", after, entries
+        )
+        return [str(row["wallet_id"]) for row in rows]
+
+    entries: int = await connection.fetchval(
+        "select last_entry from wallet.wallets where wallet_id = $1", wallets[0]
+    )
+    assert await part(None, 1) == wallets[:1]  # one that has more than that by itself
+    assert await part(wallets[0], entries) == wallets[1:2]
+    assert await part(None, entries + 1) == wallets[:2]
+    assert await part(None, 200_000) == wallets
+    assert await part(wallets[2], 1) == []
+    await connection.close()
+
+
 async def test_a_grant_that_is_about_to_end_is_recorded_before_a_read(
     timed_api: Api, clock: SettableClock
 ) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 from wallet_service.platform.database.gateway import Database
 
 _WALLETS_A_CALL = 200
-"""Few enough that no call keeps its snapshot for long, even with 999 entries after each last checkpoint."""
+"""Few enough that no call keeps its snapshot for long, even with 999 entries after each last checkpoint. A call takes
+fewer where they have many entries."""
 
 
 class ExplainRepository:
@@ -23,7 +24,7 @@ class ExplainRepository:
         )
 
     async def summary(self, start: str | None, end: str | None) -> tuple[int, list[Mapping[str, Any]]]:
-        """The number of wallets, and the lines of the summary of a period. They are read in parts of 200 wallets."""
+        """The number of wallets, and the lines of the summary of a period, read in parts of up to 200 wallets."""
         wallets = 0
         lines: list[Mapping[str, Any]] = []
         after: str | None = None
@@ -32,10 +33,10 @@ class ExplainRepository:
                 "read_billing_summary", **{"from": start, "to": end}, after=after, limit=_WALLETS_A_CALL
             )
             part: dict[str, Any] = json.loads(answer)
+            if part["wallets"] == 0:
+                return wallets, lines
             lines += part["lines"]
             wallets += part["wallets"]
-            if part["wallets"] < _WALLETS_A_CALL:
-                return wallets, lines
             after = part["last"]
 
     async def exponents(self) -> Mapping[str, int]:
