@@ -53,6 +53,8 @@ NOT_OF_THE_LEDGER_ALONE = {
     "run_not_found": "of a change, which has no key",
     "entry_pending": "temporary",
     "budget_not_found": "of a change, which has no key",
+    **dict.fromkeys(("rule_not_found", "rules_changed"), "of a change, which has no key"),
+    "rule_limit": "an earlier attempt may be what is one too many",
     "file_quota_exceeded": "an earlier attempt may be what uses the quota",
 }
 """What the SQL functions say too, and what tells nothing of an earlier try under the same key."""

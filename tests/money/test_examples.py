@@ -573,6 +573,31 @@ async def test_parts(api: Api) -> None:
     has_form_of(shown("list_pairs", 200), pairs, "list_pairs")
 
 
+async def test_rules(api: Api) -> None:
+    keeper = await api.service("books:write", "labels:read", "rules:write", "wallets:write", "ledger:write")
+    await keeper.post("/books", body("create_book"))
+    owner = {"user_id": "user-42"}
+    listed = (await keeper.get("/categories", limit=100, **owner)).json()["items"]
+    category = next(each["label_id"] for each in listed if each["system_key"] == "groceries")
+    actions = body("create_rule")["actions"] | {"category_id": category}
+    wallet = await keeper.post("/wallets", owner | {"currency": "EUR", "keeping": "mirrored"})
+    await keeper.move("withdraw", wallet.json()["wallet_id"], "12.50", description="LIDL")
+    made = await keeper.post("/rules", body("create_rule", actions=actions))
+    has_form_of(shown("create_rule", 201), made.json(), "create_rule")
+    path = f"/rules/{made.json()['rule_id']}"
+    has_form_of(shown("get_rule", 200), (await keeper.get(path)).json(), "get_rule")
+    changed = await keeper.send("PUT", path, body("replace_rule", actions=actions))
+    has_form_of(shown("replace_rule", 200), changed.json(), "replace_rule")
+    has_form_of(shown("list_rules", 200), (await keeper.get("/rules", **owner)).json(), "list_rules")
+    order = await keeper.post("/rules/order", body("order_rules", rule_ids=[made.json()["rule_id"]]))
+    has_form_of(shown("order_rules", 200), order.json(), "order_rules")
+    rule = body("test_rule")["rule"] | {"actions": actions}
+    tested = await keeper.post("/rules/test", body("test_rule", rule=rule))
+    has_form_of(shown("test_rule", 200), tested.json(), "test_rule")
+    applied = await keeper.post("/rules/apply", owner)
+    has_form_of(shown("apply_rules", 202), applied.json(), "apply_rules")
+
+
 def test_each_operation_with_an_example_is_shown() -> None:
     """A new operation with JSON is checked here, too."""
     source = Path(__file__).read_text()
