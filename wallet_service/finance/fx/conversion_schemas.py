@@ -31,6 +31,9 @@ CONVERSION: dict[str, Any] = {
     "quote_id": None,
 }
 
+_METADATA = {"fx_rate": CONVERSION["rate"], "fx_rated_on": CONVERSION["rated_on"]}
+_LEGS = [{**leg, "metadata": _METADATA} for leg in EXCHANGE]
+
 
 class ConversionDetails(BaseModel):
     """What is converted."""
@@ -137,7 +140,7 @@ class PostedConversion(BaseModel):
     """A conversion and its posting."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"conversion": CONVERSION, "transaction": transaction(*EXCHANGE)}]}
+        json_schema_extra={"examples": [{"conversion": CONVERSION, "transaction": transaction(*_LEGS)}]}
     )
 
     conversion: Conversion = Field(description="What was converted.")
