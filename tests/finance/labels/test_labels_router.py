@@ -133,6 +133,9 @@ async def test_a_merge_is_followed_and_can_be_taken_back(api: Api, path: str) ->
     assert problem(await book.client.delete(f"/{path}/{last}"), "label_in_use")["uses"] == {
         "children": 0,
         "merges": 1,
+        "parts": 0,
+        "rules": 0,
+        "budgets": 0,
     }
 
     back = label_of(await book.client.post(f"/{path}/{second}/unmerge"))
@@ -144,6 +147,9 @@ async def test_a_merge_is_followed_and_can_be_taken_back(api: Api, path: str) ->
     assert problem(await book.client.delete(f"/{path}/{first}"), "label_in_use")["uses"] == {
         "children": 1,
         "merges": 0,
+        "parts": 0,
+        "rules": 0,
+        "budgets": 0,
     }
 
 
