@@ -227,7 +227,7 @@ async def an_organization_has_its_own_rules(api: Api) -> None:
     answer = await api.admin.post("/books", organization | {"base_currency": "EUR"})
     assert answer.status_code == 201, answer.text
     wallet = await api.admin.wallet(
-        user_id=own.client.user_id, currency="EUR", keeping="mirrored", **organization
+        user_id=own.client.user_id, currency="EUR", keeping="mirrored", name="ours", **organization
     )
     body = {"name": "x", "conditions": ANY, "actions": {"note": "ours"}} | organization
     rule = rule_of(await api.admin.post("/rules", body), 201)
