@@ -76,6 +76,7 @@ def payment_service() -> Generator[str, None, None]:
         "docs/books.md",
         "docs/exchange.md",
         "docs/parts.md",
+        "docs/rules.md",
         "docs/budgets.md",
     ],
 )

@@ -153,6 +153,21 @@ def tags_are_added_and_removed(module: ModuleType) -> None:
     assert after.tag_ids == ("a",)
 
 
+def a_part_has_at_most_twenty_tags(module: ModuleType) -> None:
+    tags = [f"t{n:02}" for n in range(25)]
+    rules = [
+        rule(module, "r1", add_tag_ids=tags[:15]),
+        rule(module, "r2", add_tag_ids=[*tags[10:15], *tags[15:]]),
+        rule(module, "r3", add_tag_ids=["x"], remove_tag_ids=["t00"]),
+        rule(module, "r4", add_tag_ids=["y"]),
+    ]
+    [after] = applied(module, rules[:2], entry(module, part(module)))
+    assert after.tag_ids == tuple(tags[:20])
+    [after] = applied(module, rules, entry(module, part(module)))
+    assert after.tag_ids == (*tags[1:20], "x")
+    assert applied(module, rules[3:], entry(module, after)) is None
+
+
 def payees_and_notes_are_taken_away(module: ModuleType) -> None:
     rules = [rule(module, "r", payee_id=None, note=None)]
     [after] = applied(module, rules, entry(module, part(module, payee_id="p", note="n")))
@@ -281,6 +296,7 @@ CHECKS = (
     an_edited_part_is_not_split,
     sides_of_pairs_keep_category_and_are_not_split,
     tags_are_added_and_removed,
+    a_part_has_at_most_twenty_tags,
     payees_and_notes_are_taken_away,
     splits_are_exact,
     a_split_sets_what_its_shares_say,

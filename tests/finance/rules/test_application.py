@@ -65,7 +65,12 @@ MUTANTS: dict[str, tuple[Check, str, str]] = {
         "resolve(old) == resolve(new)",
         "old == new",
     ),
-    "merged-tags-are-doubled": (checks.tags_are_added_and_removed, "if resolve(each) not in kept)", ")"),
+    "merged-tags-are-doubled": (
+        checks.tags_are_added_and_removed,
+        "kept = {resolve(each): each",
+        "kept = {each: each",
+    ),
+    "twenty-one-tags": (checks.a_part_has_at_most_twenty_tags, "< MOST_TAGS", "<= MOST_TAGS"),
     "merged-tags-are-not-removed": (
         checks.tags_are_added_and_removed,
         "if resolve(each) not in removed}",

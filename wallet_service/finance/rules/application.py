@@ -7,6 +7,7 @@ later rules are not applied to it.
 - Parts that a person edited stay as they are, unless ``overwrite``.
 - A side of a pair (``pair_id``) keeps its category and is not split: it is no income and no expense.
 - An entry is split while it has one part. One that is split already stays split, so rules can be applied again.
+- A part that has as many tags as it may have gets no more.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from math import floor
 from typing import Any, Final
 
 from wallet_service.core.conditions import Test, Text
+from wallet_service.finance.parts.schemas import MOST_TAGS
 
 UNSET: Final = object()
 """A value that an action leaves as it is."""
@@ -86,9 +88,10 @@ class Setting:
             return part.tag_ids
         removed = {resolve(each) for each in self.remove_tag_ids}
         kept = {resolve(each): each for each in part.tag_ids if resolve(each) not in removed}
-        return tuple(
-            sorted({*kept.values(), *(each for each in self.add_tag_ids if resolve(each) not in kept)})
-        )
+        for each in self.add_tag_ids:
+            if len(kept) < MOST_TAGS:
+                kept.setdefault(resolve(each), each)
+        return tuple(sorted(kept.values()))
 
 
 def _replaced(old: str | None, new: Any, resolve: Resolve) -> Any:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from cachetools import LRUCache
@@ -31,7 +32,7 @@ class AutomaticRules:
     def __init__(self, entries: RuledEntries, metrics: RulesMetrics) -> None:
         self._entries = entries
         self._metrics = metrics
-        self._compiled: LRUCache[str, tuple[int, str, CompiledRules, Sequence[Any]]] = LRUCache(_MOST_CACHED)
+        self._kept: LRUCache[str, _Kept] = LRUCache(_MOST_CACHED)
 
     async def follow(self, book_id: str) -> int:
         """Apply the rules of a book to all entries that are due; how many these were.
@@ -42,11 +43,11 @@ class AutomaticRules:
         """
         done = attempts = 0
         while True:
-            kept = self._compiled.get(book_id)
-            due = await self._entries.due(book_id, None if kept is None else kept[0], AT_ONCE)
+            kept = self._kept.get(book_id)
+            due = await self._entries.due(book_id, None if kept is None else kept.version, AT_ONCE)
             if not due["progress"]:
                 return done
-            version, rules = self._rules_of(book_id, due["rules"])
+            version, rules = self._rules_of(book_id, due["rules"], kept)
             outcomes = await rules.apply(due["entries"])
             changed = changed_entries(outcomes)
             if await self._entries.write(book_id, version, changed, due["progress"], new_id()):
@@ -66,16 +67,43 @@ class AutomaticRules:
             if after is None:
                 return
 
-    def _rules_of(self, book_id: str, found: Mapping[str, Any]) -> tuple[int, CompiledRules]:
-        """The compiled rules. They are made again where the rules have changed, or the labels that stand for others."""
-        links = json.dumps([found["merged"], found["below"]], sort_keys=True)
-        kept = self._compiled.get(book_id)
-        if kept is not None and found["rules"] is None and kept[1] == links:
-            return kept[0], kept[2]
-        documents: Any = kept[3] if kept is not None and found["rules"] is None else found["rules"]
-        rules = CompiledRules(documents, found)
-        self._compiled[book_id] = (found["version"], links, rules, documents)
-        return found["version"], rules
+    def _rules_of(
+        self, book_id: str, found: Mapping[str, Any], kept: "_Kept | None"
+    ) -> tuple[int, CompiledRules]:
+        """The compiled rules. They are made again where the rules have changed, or the labels that stand for others.
+
+        What was kept is that whose version was named to the database: another call may have replaced it since.
+        """
+        made = _compiled(found, kept)
+        self._kept[book_id] = made
+        return made.version, made.rules
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Compiled rules, and what they are made of."""
+
+    version: int
+    links: tuple[Any, Any]
+    documents: Sequence[Any]
+    rules: CompiledRules
+
+
+def _compiled(found: Mapping[str, Any], kept: _Kept | None) -> _Kept:
+    """The rules of a list: those that are kept, where neither the list nor the labels that stand for others have changed.
+
+    Args:
+        found: the list. It has no rules where it is of the version of what is kept.
+        kept: from before.
+    """
+    version, links = found["version"], (found["merged"], found["below"])
+    if kept is None or kept.version != version:
+        documents: Sequence[Any] = found["rules"]
+    elif kept.links == links:
+        return kept
+    else:
+        documents = kept.documents
+    return _Kept(version, links, documents, CompiledRules(documents, found))
 
 
 class RuleJob:
@@ -107,13 +135,13 @@ class RuleJob:
             RulesTooSlow: they take too long.
         """
         after: Mapping[str, Any] | None = None
-        attempts = 0
+        attempts, kept = 0, None
         while True:
             book_id, rule_ids = self._arguments["book_id"], self._arguments["rule_ids"]
             found = await self._entries.rules(book_id, rule_ids)
             entries, following = await self._entries.page(book_id, self._arguments, after, AT_ONCE)
-            rules = CompiledRules(found["rules"], found)
-            outcomes = await rules.apply(entries, overwrite=self._arguments["overwrite"])
+            kept = _compiled(found, kept)
+            outcomes = await kept.rules.apply(entries, overwrite=self._arguments["overwrite"])
             changed = changed_entries(outcomes)
             if (
                 changed
