@@ -293,7 +293,7 @@ async def test_what_was_bought_and_refunded_is_no_income(fresh_api: FreshApi) ->
         await me.note("expense", "30000", "rent", "2024-05-02")
         bought = await me.note("expense", "5000", "electronics", "2024-05-03")
         await client.transactions.refund(bought.transaction_id, effective_at="2024-05-04T12:00:00Z")
-        month = {"from_day": date(2024, 5, 1), "to_day": date(2024, 6, 1)}
+        month = {"from_day": date(2024, 5, 1), "to_day": "2024-06-01"}
         income, expense = [total(await me.parts(type=root, **month)) for root in ("income", "expense")]
         assert (income, expense) == (50000, -30000)
         assert await me.spent("2024-05-31") == 30000
