@@ -143,7 +143,7 @@ async def a_split_and_its_refund(me: Stranger, market: Transaction) -> None:
     assert await me.entry(market) == wanted
     assert split.run_id is not None
     undone = await me.client.parts.undo(split.run_id)
-    assert (undone.restored, undone.kept) == (1, [])
+    assert (undone.restored, undone.kept) == (1, ())
     assert await me.entry(market) == [("expense", "uncategorised_expense", Decimal("-84.37"))]
     await me.client.parts.undo(undone.undo_run_id)
     assert await me.entry(market) == wanted
@@ -262,7 +262,7 @@ async def rules(me: Stranger) -> None:
     assert (await me.entry(new))[0] == ("expense", "groceries", Decimal("-70.00"))
 
     undone = await client.parts.undo(done.result["run_id"])
-    assert (undone.restored, undone.kept) == (2, [])
+    assert (undone.restored, undone.kept) == (2, ())
     assert len(await me.parts(category_id=unknown)) == 3
     assert (await me.entry(new))[0] == ("expense", "groceries", Decimal("-70.00"))
     await client.rules.delete(made.rule_id)

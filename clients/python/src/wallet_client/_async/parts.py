@@ -124,7 +124,11 @@ class AsyncPartsResource:
         """
         return await self._runner.run(
             get_call(
-                "get_entry_parts", _ENTRY, entry_parts_of, wallet_id=wallet_id, wallet_version=wallet_version
+                "get_entry_parts",
+                _ENTRY,
+                entry_parts_of,
+                wallet_id=wallet_id,
+                wallet_version=str(wallet_version),
             )
         )
 
@@ -164,7 +168,7 @@ class AsyncPartsResource:
             encode(body),
             if_etag,
             wallet_id=wallet_id,
-            wallet_version=wallet_version,
+            wallet_version=str(wallet_version),
         )
         return await self._runner.run(call)
 

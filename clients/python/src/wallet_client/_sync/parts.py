@@ -125,7 +125,11 @@ class PartsResource:
         """
         return self._runner.run(
             get_call(
-                "get_entry_parts", _ENTRY, entry_parts_of, wallet_id=wallet_id, wallet_version=wallet_version
+                "get_entry_parts",
+                _ENTRY,
+                entry_parts_of,
+                wallet_id=wallet_id,
+                wallet_version=str(wallet_version),
             )
         )
 
@@ -165,7 +169,7 @@ class PartsResource:
             encode(body),
             if_etag,
             wallet_id=wallet_id,
-            wallet_version=wallet_version,
+            wallet_version=str(wallet_version),
         )
         return self._runner.run(call)
 
