@@ -57,7 +57,7 @@ class Stranger:
         return await self.client.parts.note(
             kind,
             amount,
-            user_id=self.user_id,
+            user_id=None if "wallet_id" in members else self.user_id,  # a wallet has its owner
             category_id=None if category is None else self.categories[category],
             effective_at=f"{day}T12:00:00Z",
             **members,
