@@ -1,13 +1,15 @@
 """A stranger's walk through money management, by the Python client alone: each figure is exact, on both drivers."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from conftest import FreshApi
-from support.api import Api, new_user
+import asyncpg
+from conftest import FreshApi, FreshDatabase, Locate
+from support.api import Api, new_user, open_api
 from support.sdk import in_process
 from wallet_client import AsyncWalletClient, NewPart
 from wallet_client.exchange import NewRate
@@ -299,3 +301,20 @@ async def test_what_was_bought_and_refunded_is_no_income(fresh_api: FreshApi) ->
         assert await me.spent("2024-05-31") == 30000
         assert 100 * (income + expense) / income == 40
         await me.verify()
+
+
+async def test_what_was_posted_is_catalogued_before_it_is_read(
+    fresh_database: FreshDatabase, locate_database: Locate
+) -> None:
+    made = await fresh_database()
+    connection = await asyncpg.connect(made.dsn)
+    async with open_api(await locate_database(made)) as api, in_process(api) as client:
+        me = await Stranger.of(api, client)
+        wallet_id = await me.wallet("EUR", "checking")
+        await client.deposit(wallet_id, "10.00")
+        async with asyncio.timeout(60):
+            # The service catalogues in the background; only the table says when.
+            while not (amounts := await connection.fetch("select amount from finance.parts")):
+                await asyncio.sleep(0.05)
+        assert [each["amount"] for each in amounts] == [10]
+    await connection.close()
