@@ -119,7 +119,7 @@ async def test_a_stranger_runs_a_book(fresh_api: FreshApi) -> None:
         await conversions(me, checking, dollars)
         await budgets(me)
         await a_merge(me)
-        await rules(me)
+        await rules(me, checking)
         await me.verify()
 
 
@@ -226,10 +226,10 @@ async def a_merge(me: Stranger) -> None:
     assert total(await me.parts(category_id=household)) == Decimal("-16.25")
 
 
-async def rules(me: Stranger) -> None:
+async def rules(me: Stranger, checking: str) -> None:
     client, unknown = me.client, me.categories["uncategorised_expense"]
     before = [
-        await me.note("expense", amount, None, "2024-03-20", description=text)
+        await client.withdraw(checking, amount, description=text, effective_at="2024-03-20T12:00:00Z")
         for amount, text in (("30.00", "LIDL 4711"), ("10.01", "Lidl Berlin"), ("5.00", "Aldi"))
     ]
     rule: dict[str, Any] = {
@@ -260,7 +260,7 @@ async def rules(me: Stranger) -> None:
         ("expense", "household", Decimal("-9.00")),
     ]
     assert total(await me.parts(text="lidl", category_id=me.categories["groceries"])) == Decimal("-28.01")
-    new = await me.note("expense", "100.00", None, "2024-03-21", description="lidl")
+    new = await client.withdraw(checking, "100.00", description="lidl", effective_at="2024-03-21T12:00:00Z")
     assert (await me.entry(new))[0] == ("expense", "groceries", Decimal("-70.00"))
 
     undone = await client.parts.undo(done.result["run_id"])
@@ -314,7 +314,7 @@ async def test_what_was_posted_is_catalogued_before_it_is_read(
         await client.deposit(wallet_id, "10.00")
         async with asyncio.timeout(60):
             # The service catalogues in the background; only the table says when.
-            while not (amounts := await connection.fetch("select amount from finance.parts")):
+            while not (amounts := await connection.fetch("select amount from finance.parts")):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         assert [each["amount"] for each in amounts] == [10]
     await connection.close()

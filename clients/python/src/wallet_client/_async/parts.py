@@ -238,7 +238,7 @@ class AsyncPartsResource:
             amount: more than 0, in the wallet's currency.
             user_id: whose book it is; default: the user of the token, or the owner of the wallet.
             organization_id: instead of a user, the organization whose book it is.
-            wallet_id: the wallet, without user_id, organization_id and currency; default: the mirrored one of the currency.
+            wallet_id: the wallet, without owner and currency; default: the mirrored one of the currency.
             currency: without a wallet, its currency; default: that of the book.
             category_id: what it was for.
             payee_id: who was paid, or paid.
