@@ -50,7 +50,7 @@ class CatalogueRepository:
     async def books_of(self, wallet_ids: Sequence[str]) -> Mapping[str, str | None]:
         """The book of each wallet; None: it has none."""
         return json.loads(
-            await self._database.read("find_pending_books", wallet_ids=Json.of(list(wallet_ids)))
+            await self._database.read("list_books_of_wallets", wallet_ids=Json.of(list(wallet_ids)))
         )
 
     async def pending_books(self, after: str | None, limit: int) -> tuple[list[str], str | None]:

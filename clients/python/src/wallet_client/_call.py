@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
@@ -199,6 +199,11 @@ def is_header(value: str) -> bool:
         and value.isprintable()
         and value == value.strip()
     )
+
+
+def day_text(day: date | str | None) -> str | None:
+    """A day as the service reads it, which refuses a text that is none."""
+    return day.isoformat() if isinstance(day, date) else day
 
 
 def moment(at: Moment | None, argument: str) -> str | None:

@@ -87,7 +87,7 @@ class EntryParts:
     amount: Decimal
     effective_at: datetime
     etag: str
-    parts: Sequence[EntryPart]
+    parts: tuple[EntryPart, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class ChangedParts:
     amount: Decimal
     effective_at: datetime
     etag: str
-    parts: Sequence[EntryPart]
+    parts: tuple[EntryPart, ...]
     run_id: str | None
 
 
@@ -136,7 +136,7 @@ class Undone:
     run_id: str
     undo_run_id: str
     restored: int
-    kept: Sequence[EntryName]
+    kept: tuple[EntryName, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,5 +71,5 @@ class RuleTestResult:
     examined: int
     held: int
     changed: int
-    items: Sequence[RuledEntry]
+    items: tuple[RuledEntry, ...]
     pending_entries: int

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from wallet_client._async.pages import AsyncPages
 from wallet_client._async.runner import AsyncRunner
-from wallet_client._call import PAGE_SIZE, Call, Id, Moment, change_call, encode, get_call, moment, post_call
+from wallet_client._call import (
+    PAGE_SIZE,
+    Call,
+    Id,
+    Moment,
+    change_call,
+    day_text,
+    encode,
+    get_call,
+    moment,
+    post_call,
+)
 from wallet_client._responses import conversion_of, converted_of, job_of, quote_of, rates_of, stored_rates_of
 from wallet_client.money import Amount, amount_text
 
@@ -50,8 +61,8 @@ class AsyncExchangeResource:
             "book_id": book_id,
             "base": base,
             "quote": quote,
-            "first_day": _day(first_day),
-            "last_day": _day(last_day),
+            "first_day": day_text(first_day),
+            "last_day": day_text(last_day),
             "limit": page_size,
         }
 
@@ -84,7 +95,7 @@ class AsyncExchangeResource:
                 {
                     "base": each.base,
                     "quote": each.quote,
-                    "day": _day(each.day),
+                    "day": day_text(each.day),
                     "rate": None if each.rate is None else amount_text(each.rate),
                 }
                 for each in rates
@@ -137,7 +148,7 @@ class AsyncExchangeResource:
             "from": from_currency,
             "to": to_currency,
             "amount": amount_text(amount),
-            "day": _day(day),
+            "day": day_text(day),
             "book_id": book_id,
         }
         return await self._runner.run(get_call("convert_amount", "/fx/convert", converted_of, query))
@@ -224,7 +235,3 @@ class AsyncExchangeResource:
             wallet_id=wallet_id,
         )
         return await self._runner.run(call)
-
-
-def _day(day: date | str | None) -> str | None:
-    return day.isoformat() if isinstance(day, date) else day

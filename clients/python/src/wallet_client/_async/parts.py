@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from wallet_client._async.pages import AsyncPages
 from wallet_client._async.runner import AsyncRunner
-from wallet_client._call import PAGE_SIZE, Call, Id, Moment, change_call, encode, get_call, moment, post_call
+from wallet_client._call import (
+    PAGE_SIZE,
+    Call,
+    Id,
+    Moment,
+    change_call,
+    day_text,
+    encode,
+    get_call,
+    moment,
+    post_call,
+)
 from wallet_client._responses import (
     changed_parts_of,
     document_of,
@@ -49,8 +60,8 @@ class AsyncPartsResource:
         type: "Root | None" = None,  # noqa: A002 - the parameter's name in the API
         amount_from: Amount | None = None,
         amount_to: Amount | None = None,
-        from_day: date | None = None,
-        to_day: date | None = None,
+        from_day: date | str | None = None,
+        to_day: date | str | None = None,
         text: str | None = None,
         uncategorized: bool | None = None,
         page_size: int = PAGE_SIZE,
@@ -87,8 +98,8 @@ class AsyncPartsResource:
             "type": type,
             "amount_from": None if amount_from is None else amount_text(amount_from),
             "amount_to": None if amount_to is None else amount_text(amount_to),
-            "from": None if from_day is None else from_day.isoformat(),
-            "to": None if to_day is None else to_day.isoformat(),
+            "from": day_text(from_day),
+            "to": day_text(to_day),
             "text": text,
             "uncategorized": None if uncategorized is None else str(uncategorized).lower(),
             "limit": page_size,
@@ -113,7 +124,11 @@ class AsyncPartsResource:
         """
         return await self._runner.run(
             get_call(
-                "get_entry_parts", _ENTRY, entry_parts_of, wallet_id=wallet_id, wallet_version=wallet_version
+                "get_entry_parts",
+                _ENTRY,
+                entry_parts_of,
+                wallet_id=wallet_id,
+                wallet_version=str(wallet_version),
             )
         )
 
@@ -123,7 +138,7 @@ class AsyncPartsResource:
         wallet_version: int,
         parts: Iterable[NewPart],
         *,
-        booked_on: date | None = None,
+        booked_on: date | str | None = None,
         if_etag: str | None = None,
     ) -> "ChangedParts":
         """Say what an entry was for: all its parts, which sum to it. The call has no idempotency key.
@@ -144,7 +159,7 @@ class AsyncPartsResource:
         """
         body: dict[str, Any] = {"parts": [each.members for each in parts]}
         if booked_on is not None:
-            body["booked_on"] = booked_on.isoformat()
+            body["booked_on"] = day_text(booked_on)
         call = change_call(
             "set_entry_parts",
             "PUT",
@@ -153,7 +168,7 @@ class AsyncPartsResource:
             encode(body),
             if_etag,
             wallet_id=wallet_id,
-            wallet_version=wallet_version,
+            wallet_version=str(wallet_version),
         )
         return await self._runner.run(call)
 
@@ -223,7 +238,7 @@ class AsyncPartsResource:
             amount: more than 0, in the wallet's currency.
             user_id: whose book it is; default: the user of the token, or the owner of the wallet.
             organization_id: instead of a user, the organization whose book it is.
-            wallet_id: the wallet; default: the primary one of the currency, a mirrored one.
+            wallet_id: the wallet, without owner and currency; default: the mirrored one of the currency.
             currency: without a wallet, its currency; default: that of the book.
             category_id: what it was for.
             payee_id: who was paid, or paid.

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from wallet_client._call import PAGE_SIZE, Call, Id, change_call, encode, get_call, post_call
+from wallet_client._call import PAGE_SIZE, Call, Id, change_call, day_text, encode, get_call, post_call
 from wallet_client._responses import job_of, nothing_of, rule_of, rule_order_of, rule_test_of, rules_of
 from wallet_client._sync.pages import Pages
 from wallet_client._sync.runner import Runner
@@ -194,8 +194,8 @@ class RulesResource:
         *,
         rule_ids: Sequence[Id] | None = None,
         wallet_id: Id | None = None,
-        from_day: date | None = None,
-        to_day: date | None = None,
+        from_day: date | str | None = None,
+        to_day: date | str | None = None,
         overwrite: bool = False,
         dry_run: bool = True,
         user_id: Id | None = None,
@@ -220,8 +220,8 @@ class RulesResource:
         body = _owner(user_id, organization_id) | {
             "rule_ids": None if rule_ids is None else [name_text(each) for each in rule_ids],
             "wallet_id": None if wallet_id is None else name_text(wallet_id),
-            "from": None if from_day is None else from_day.isoformat(),
-            "to": None if to_day is None else to_day.isoformat(),
+            "from": day_text(from_day),
+            "to": day_text(to_day),
             "overwrite": overwrite,
             "dry_run": dry_run,
         }
