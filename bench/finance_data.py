@@ -101,6 +101,7 @@ async def build_book(connection: "asyncpg.Connection[Any]", parts: int, *, catal
     await connection.execute(_WALLETS, user, WALLETS)
     await connection.execute(_ENTRIES, user, each, FIRST, DAYS)
     await connection.execute(_NEWEST, user, each)
+    await connection.execute("vacuum analyze wallet.wallet_transactions")  # else the joins below are nested loops
     if catalogued:
         await connection.execute(_CATALOGUED, user, book_id)
         indexes = await connection.fetch(_INDEXES)  # made again afterwards, which is several times as fast
@@ -110,7 +111,7 @@ async def build_book(connection: "asyncpg.Connection[Any]", parts: int, *, catal
         for index in indexes:
             await connection.execute(index["definition"])
         await connection.execute(_DAY_SUMS, book_id)
-    for table in ("wallet.wallet_transactions", "finance.parts", "finance.day_sums"):
+    for table in ("finance.parts", "finance.day_sums"):
         await connection.execute(f"vacuum analyze {table}")
     return book_id
 
