@@ -49,9 +49,9 @@ declare
 begin
   return (select row_to_json(v) from (select p_part.part, wallet.format_amount(p_part.amount, p_exponent) as amount,
     v_path[1] as category_id, (select l.system_key from finance.labels l where l.label_id = v_path[cardinality(v_path)]) as root,
-    (finance.find_label_path(p_part.payee_id))[1] as payee_id,
-    array(select s.tag_id from (select (finance.find_label_path(g.tag_id))[1] as tag_id, g.place
-      from unnest(p_part.tag_ids) with ordinality g (tag_id, place)) s group by s.tag_id order by min(s.place)) as tag_ids,
+    case when p_part.payee_id is not null then (finance.find_label_path(p_part.payee_id))[1] end as payee_id,
+    case when p_part.tag_ids = '{}' then p_part.tag_ids else array(select s.tag_id from (select (finance.find_label_path(g.tag_id))[1] as tag_id, g.place
+      from unnest(p_part.tag_ids) with ordinality g (tag_id, place)) s group by s.tag_id order by min(s.place)) end as tag_ids,
     p_part.payment_method_id, p_part.note, p_part.rule_id, p_part.edited) v);
 end $$;
 
