@@ -78,7 +78,6 @@ def payment_service() -> Generator[str, None, None]:
         "docs/parts.md",
         "docs/rules.md",
         "docs/budgets.md",
-        "docs/rules.md",
     ],
 )
 def test_the_page_shows_what_its_commands_print(name: str, own_folder: Path) -> None:

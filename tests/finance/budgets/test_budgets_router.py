@@ -97,6 +97,8 @@ async def test_others_budgets_are_not_found(api: Api) -> None:
         ({"start_date": "0000-01-01"}, "/start_date"),
         ({"start_date": "2024-02-30"}, "/start_date"),
         ({"start_date": "1899-12-31"}, "/start_date"),
+        ({"start_date": "2000-01-01", "period": "daily"}, "/start_date"),
+        ({"start_date": "1900-01-01", "period": "weekly"}, "/start_date"),
         ({"start_date": "20240101"}, "/start_date"),
         ({"start_date": 0}, "/start_date"),
         ({"end_date": "2023-12-31"}, "/end_date"),

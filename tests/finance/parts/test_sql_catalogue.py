@@ -206,6 +206,22 @@ async def give(book: SqlBook, posted: dict[str, Any], *parts: dict[str, Any], le
     )
 
 
+async def test_entries_with_many_parts_are_catalogued_in_small_pieces(book: SqlBook) -> None:
+    bank, cash = await book.wallet(), await book.wallet()
+    posted = await book.post(*[op("deposit", bank, "100") for _ in range(4)])
+    for each in posted[:3]:
+        await give(book, each, *[{"amount": "1"}] * 100)
+    await book.move(cash, "5")
+    assert await book.catalogue(150) == {"written": 3, "pending": 2}, "1, 100 and 100 parts"
+    assert await book.catalogue(1) == {"written": 1, "pending": 1}, "an entry is never cut"
+    assert await book.catalogue(1) == {"written": 1, "pending": 0}
+    refunds = [refund(each["transaction_id"]) for each in posted[:2]]
+    await book.post(*refunds)
+    assert await book.catalogue(100) == {"written": 1, "pending": 1}, "a refund has the parts of its original"
+    assert (await book.catalogue())["pending"] == 0
+    assert len(await book.parts(bank)) == 501
+
+
 async def test_parts_that_came_with_a_posting(book: SqlBook) -> None:
     bank, cash = await book.wallet(), await book.wallet()
     payee, tag = await book.new_label("payee", "shop"), await book.new_label("tag", "trip")

@@ -1,5 +1,6 @@
 """Changes of parts, and runs that are taken back."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -205,6 +206,28 @@ async def test_many_are_changed_each_with_its_outcome(book: SqlBook, bank: str) 
     assert (entry["parts"][0]["note"], entry["parts"][0]["edited"]) == (None, False)
     nothing = await book.call("edit_parts", book.book_id, items[1:3], new_id(), CALLER)
     assert nothing["run_id"] is None
+
+
+async def test_one_call_changes_a_bounded_number_of_parts(book: SqlBook) -> None:
+    """The book is locked meanwhile, and the server goes on with a call that the service has given up."""
+    bank = await book.wallet()
+    await book.post(*[op("deposit", bank, "100") for _ in range(21)])
+    await book.catalogue()
+    split = [{"amount": "1"}] * 100
+    items: list[dict[str, Any]] = [
+        {"wallet_id": bank, "wallet_version": version, "parts": split} for version in range(1, 22)
+    ]
+    code, facts = await book.refusal("edit_parts", book.book_id, items, new_id(), CALLER)
+    assert code == "validation_failed"
+    assert '"/changes"' in json.dumps(facts)
+    answer = await book.call("edit_parts", book.book_id, items[:20], new_id(), CALLER)
+    assert {each["status"] for each in answer["items"]} == {"changed"}
+    await book.edit(bank, 21, {"parts": split})
+    notes = [
+        {"wallet_id": bank, "wallet_version": version, "changes": {"note": "x"}} for version in range(1, 22)
+    ]
+    code, _ = await book.refusal("edit_parts", book.book_id, notes, new_id(), CALLER)
+    assert code == "validation_failed", "the parts that entries have count, too"
 
 
 async def test_a_run_is_taken_back_but_for_what_was_edited_later(book: SqlBook) -> None:

@@ -119,7 +119,10 @@ _PERIOD = (
     "How long a period is. Periods are those of the book's calendar: its first day of months and weeks, its first month "
     "of years. `annual` is taken as `yearly`."
 )
-_START = "The first day that counts: what was spent before is not of the budget."
+_START = (
+    "The first day that counts: what was spent before is not of the budget. At most 4,000 days before today if it is "
+    "daily, and 4,000 weeks if it is weekly."
+)
 _END = "The first day that counts no more; null: it has no end."
 _WALLETS = "What was spent from these wallets of the book; empty: from all."
 _CATEGORIES = (

@@ -87,7 +87,7 @@ class BulkRequest(BaseModel):
         default=None, description="Instead of a user, the organization whose book it is."
     )
     changes: Annotated[list[BulkChange], Field(min_length=1, max_length=MOST_CHANGES)] = Field(
-        description="At most 500, each of another entry."
+        description="At most 500, each of another entry. They have at most 2,000 parts together."
     )
 
     @model_validator(mode="after")

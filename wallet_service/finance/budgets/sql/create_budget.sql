@@ -40,8 +40,16 @@ declare
   v_today constant date := finance.find_book_day(v_now, p_book.time_zone);
   v_currency constant text := coalesce(p_budget ->> 'currency', p_book.base_currency);
   v_exponent constant integer := (select c.exponent from wallet.currencies c where c.code = v_currency);
+  v_start constant date := (p_budget ->> 'start_date')::date;
+  c_most_periods constant integer := 4000;    -- before today: each read folds them all
   v_fault text;
 begin
+  if v_start + c_most_periods * (case p_budget ->> 'period' when 'daily' then 1 when 'weekly' then 7 end) < v_today
+      and not exists (select from finance.budgets b where b.budget_id = p_budget_id and b.start_date = v_start
+        and b.period = p_budget ->> 'period') then    -- one that became so old stays as it is
+    perform wallet.refuse_call('validation_failed', wallet.build_fault('/start_date', 'must be at most ' || c_most_periods
+      || ' periods before today'));
+  end if;
   if v_exponent is null then
     perform wallet.refuse_call('currency_unknown', jsonb_build_object('currency', v_currency,
       'similar', wallet.list_similar_currencies(v_currency)));
@@ -62,7 +70,7 @@ begin
   perform finance.check_budget_category((i.item ->> 'category_id')::uuid, p_book.book_id, '/items/' || i.place - 1 || '/category_id')
     from jsonb_array_elements(p_budget -> 'items') with ordinality i (item, place);
   return row(p_budget_id, p_book.book_id, p_budget ->> 'name', (p_budget ->> 'amount')::numeric, v_currency, p_budget ->> 'period',
-    (p_budget ->> 'start_date')::date, (p_budget ->> 'end_date')::date,
+    v_start, (p_budget ->> 'end_date')::date,
     array(select w::uuid from jsonb_array_elements_text(p_budget -> 'wallet_ids') w),
     array(select c::uuid from jsonb_array_elements_text(p_budget -> 'category_ids') c), p_budget ->> 'carry',
     (p_budget ->> 'carry_cap')::numeric, (p_budget ->> 'prorate')::boolean,

@@ -70,11 +70,13 @@ begin
     from budgets b cross join generate_series(1, cardinality(p_periods) - 1) i left join spent s on s.budget_id = b.budget_id and s.number = i
     where p_periods[i + 1] > b.start_date and p_periods[i] <= finance.find_budget_day(b, p_day)
   ), folded as materialized (
-    select p.budget_id, p.kind, max(p.number) as last,
+    select p.budget_id, p.kind, min(p.number) as first, max(p.number) as last,
       finance.fold_carry(array_agg(p.amount - p.spent order by p.number), p.kind, p.carry_cap) as carries
     from periods p group by p.budget_id, p.kind, p.carry_cap
+  ), carried as (    -- joined, because an element of an array is found by walking it: thousands of periods would cost their square
+    select f.budget_id, f.first + c.place - 1 as number, c.carry from folded f cross join unnest(f.carries) with ordinality c (carry, place)
   )
-  select p.budget_id, p.first_day, p.next_day, p.amount, f.carries[row_number() over w], p.spent,
+  select p.budget_id, p.first_day, p.next_day, p.amount, c.carry, p.spent,
     case when p.kind = 'none' then not p.is_cut else not bool_or(p.is_cut) over w end,
     case when p.number = f.last then (select coalesce(jsonb_object_agg(a.currency, a.amount), '{}') from (
       select a.currency, sum(a.amount) as amount from aside a where a.budget_id = p.budget_id and a.amount <> 0
@@ -82,7 +84,7 @@ begin
     case when p.number = f.last then (select coalesce(jsonb_object_agg(a.currency, a.rated_on), '{}') from (
       select a.currency, min(a.rated_on) as rated_on from aside a where a.budget_id = p.budget_id and a.rated_on is not null
         and (p.kind <> 'none' or a.number = p.number) group by a.currency) a) end
-  from periods p join folded f on f.budget_id = p.budget_id
+  from periods p join folded f on f.budget_id = p.budget_id join carried c on c.budget_id = p.budget_id and c.number = p.number
   window w as (partition by p.budget_id order by p.number rows unbounded preceding);
 end $$;
 

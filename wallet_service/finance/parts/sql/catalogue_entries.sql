@@ -1,11 +1,13 @@
 -- Gives parts to at most p_limit entries of a book that have none. The book is locked, so two that do this take turns, and the second
--- sees what the first wrote. Wallets with the least to do come first: a long history keeps no new entry waiting. Returns how many.
+-- sees what the first wrote. Wallets with the least to do come first: a long history keeps no new entry waiting. Returns how many: fewer
+-- than p_limit where entries have many parts (finance.bound_entries).
 create or replace function finance.catalogue_entries(p_book finance.books, p_limit integer) returns integer
 language plpgsql volatile set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare
   v_wallets uuid[];
   v_from bigint[];    -- the version after which each wallet's entries are taken, and the last one
   v_to bigint[];
+  v_bound record;
 begin
   with open as (
     select w.wallet_id, coalesce(k.done_version, 0) as done, w.last_entry
@@ -20,6 +22,10 @@ begin
   if v_wallets is null then
     return 0;
   end if;
+  v_bound := finance.bound_entries(v_wallets, v_from, v_to, p_limit);
+  v_wallets := v_bound.wallets;
+  v_from := v_bound.first;
+  v_to := v_bound.last;
   insert into finance.catalogued as k (wallet_id, book_id, done_version)
     select e.wallet_id, p_book.book_id, e.last from unnest(v_wallets, v_to) e (wallet_id, last)
     on conflict (wallet_id) do update set done_version = excluded.done_version;
@@ -29,6 +35,30 @@ begin
   perform finance.replace_parts(p_book.book_id, finance.list_refunded_parts(p_book, v_wallets, v_from, v_to), null, null);
   perform finance.pair_entries(p_book, v_wallets, v_from, v_to);
   return (select sum(e.last - e.first) from unnest(v_from, v_to) e (first, last));
+end $$;
+
+-- The entries, from the first on, that get p_limit parts together, or one entry's parts more: 2,000 entries with 100 parts each would
+-- keep the book locked for a minute. p_wallets, p_from, p_to: as of finance.catalogue_entries; the arrays that are returned likewise.
+create or replace function finance.bound_entries(p_wallets uuid[], p_from bigint[], p_to bigint[], p_limit integer,
+  out wallets uuid[], out first bigint[], out last bigint[])
+language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
+begin
+  with weighed as materialized (
+    select e.place, e.wallet_id, e.first, t.wallet_version, greatest(1, jsonb_array_length(g.parts), o.parts) as parts
+    from unnest(p_wallets, p_from, p_to) with ordinality e (wallet_id, first, last, place)
+      join wallet.wallet_transactions t on t.wallet_id = e.wallet_id and t.wallet_version > e.first and t.wallet_version <= e.last
+      left join finance.posting_parts g on g.transaction_id = t.transaction_id and g.leg = t.leg
+      left join lateral (select count(*) as parts from wallet.wallet_transactions r
+        join finance.parts p on p.wallet_id = r.wallet_id and p.wallet_version = r.wallet_version
+        where r.transaction_id = t.original_transaction_id and r.leg = t.leg) o on t.original_transaction_id is not null
+  ), summed as (
+    select w.*, sum(w.parts) over (order by w.place, w.wallet_version) - w.parts as before from weighed w
+  ), kept as (
+    select s.place, s.wallet_id, s.first, max(s.wallet_version) as last from summed s where s.before < p_limit
+    group by s.place, s.wallet_id, s.first
+  )
+  select array_agg(k.wallet_id order by k.place), array_agg(k.first order by k.place), array_agg(k.last order by k.place)
+    into wallets, first, last from kept k;
 end $$;
 
 -- The parts of entries by default: one, in a system category. Not of refunds. p_given: those of entries whose parts came with the

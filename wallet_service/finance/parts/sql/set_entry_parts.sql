@@ -16,8 +16,8 @@ begin
     || jsonb_build_object('run_id', case when v_changed then p_run_id end))::text;
 end $$;
 
--- Changes parts of up to 500 entries in one run. p_items: an array of p_change of set_entry_parts with "wallet_id" and
--- "wallet_version". An outcome for each, in order: {"run_id","items":[{"status":"changed"|"unchanged"|"refused","code","facts","entry"}]}.
+-- Changes parts of up to 500 entries in one run, at most 2,000 parts together: the book stays locked meanwhile. p_items: an
+-- array of p_change of set_entry_parts with "wallet_id" and "wallet_version". An outcome for each, in order: {"run_id","items":[{"status":"changed"|"unchanged"|"refused","code","facts","entry"}]}.
 create or replace function wallet_api.edit_parts(p_book_id uuid, p_items jsonb, p_run_id uuid, p_caller jsonb) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
@@ -29,6 +29,7 @@ declare
   v_facts text;
   v_outcomes text[] := '{}';
 begin
+  perform finance.check_bulk(p_items);
   for v_item in select i.value from jsonb_array_elements(p_items) i loop
     begin
       v_changed := finance.edit_entry(v_book, (v_item ->> 'wallet_id')::uuid, (v_item ->> 'wallet_version')::bigint,
@@ -43,6 +44,20 @@ begin
   end loop;
   return '{"run_id":' || case when v_any then '"' || p_run_id || '"' else 'null' end || ',"items":['
     || array_to_string(v_outcomes, ',') || ']}';
+end $$;
+
+-- Refuses changes of more parts than one call may write: of an entry, those that it is given or has.
+create or replace function finance.check_bulk(p_items jsonb) returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  c_most_parts constant integer := 2000;
+begin
+  if (select sum(greatest(case jsonb_typeof(i.value -> 'parts') when 'array' then jsonb_array_length(i.value -> 'parts') end,
+      (select count(*) from finance.parts p where p.wallet_id = (i.value ->> 'wallet_id')::uuid
+        and p.wallet_version = (i.value ->> 'wallet_version')::bigint))) from jsonb_array_elements(p_items) i) > c_most_parts then
+    perform wallet.refuse_call('validation_failed', wallet.build_fault('/changes', 'have more than ' || c_most_parts
+      || ' parts together: send fewer in a request'));
+  end if;
 end $$;
 
 -- Locks a book for a change of its parts, and returns it.
