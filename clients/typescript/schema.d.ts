@@ -4249,7 +4249,7 @@ export interface components {
             /**
              * Start Date
              * Format: date
-             * @description The first day that counts: what was spent before is not of the budget.
+             * @description The first day that counts: what was spent before is not of the budget. At most 4,000 days before today if it is daily, and 4,000 weeks if it is weekly.
              */
             start_date: string;
             /**
@@ -4359,7 +4359,7 @@ export interface components {
             /**
              * Start Date
              * Format: date
-             * @description The first day that counts: what was spent before is not of the budget.
+             * @description The first day that counts: what was spent before is not of the budget. At most 4,000 days before today if it is daily, and 4,000 weeks if it is weekly.
              * @example 2026-01-31
              */
             start_date: string;
@@ -5089,7 +5089,7 @@ export interface components {
             /**
              * Start Date
              * Format: date
-             * @description The first day that counts: what was spent before is not of the budget.
+             * @description The first day that counts: what was spent before is not of the budget. At most 4,000 days before today if it is daily, and 4,000 weeks if it is weekly.
              * @example 2026-01-31
              */
             start_date: string;
@@ -5308,7 +5308,7 @@ export interface components {
             organization_id?: string | null;
             /**
              * Changes
-             * @description At most 500, each of another entry.
+             * @description At most 500, each of another entry. They have at most 2,000 parts together.
              */
             changes: components["schemas"]["BulkChange"][];
         };
@@ -10669,7 +10669,10 @@ export interface components {
          *         "client_id": "billing",
          *         "reference": null,
          *         "description": null,
-         *         "metadata": {},
+         *         "metadata": {
+         *           "fx_rate": "1.1",
+         *           "fx_rated_on": "2026-01-02"
+         *         },
          *         "effective_at": "2026-01-02T03:04:05.678901Z",
          *         "created_at": "2026-01-02T03:04:05.678901Z",
          *         "legs": [
@@ -10690,7 +10693,10 @@ export interface components {
          *             "client_id": "billing",
          *             "reference": null,
          *             "description": null,
-         *             "metadata": {},
+         *             "metadata": {
+         *               "fx_rate": "1.1",
+         *               "fx_rated_on": "2026-01-02"
+         *             },
          *             "effective_at": "2026-01-02T03:04:05.678901Z",
          *             "created_at": "2026-01-02T03:04:05.678901Z"
          *           },
@@ -10711,7 +10717,10 @@ export interface components {
          *             "client_id": "billing",
          *             "reference": null,
          *             "description": null,
-         *             "metadata": {},
+         *             "metadata": {
+         *               "fx_rate": "1.1",
+         *               "fx_rated_on": "2026-01-02"
+         *             },
          *             "effective_at": "2026-01-02T03:04:05.678901Z",
          *             "created_at": "2026-01-02T03:04:05.678901Z"
          *           }
