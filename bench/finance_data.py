@@ -101,7 +101,9 @@ async def build_book(connection: "asyncpg.Connection[Any]", parts: int, *, catal
     await connection.execute(_WALLETS, user, WALLETS)
     await connection.execute(_ENTRIES, user, each, FIRST, DAYS)
     await connection.execute(_NEWEST, user, each)
-    await connection.execute("vacuum analyze wallet.wallet_transactions")  # else the joins below are nested loops
+    await connection.execute(
+        "vacuum analyze wallet.wallet_transactions"
+    )  # else the joins below are nested loops
     if catalogued:
         await connection.execute(_CATALOGUED, user, book_id)
         indexes = await connection.fetch(_INDEXES)  # made again afterwards, which is several times as fast
