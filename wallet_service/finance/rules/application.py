@@ -19,7 +19,9 @@ from math import floor
 from typing import Any, Final
 
 from wallet_service.core.conditions import Test, Text
-from wallet_service.finance.parts.schemas import MOST_TAGS
+
+MOST_TAGS: Final = 20
+"""Tags of a part."""
 
 UNSET: Final = object()
 """A value that an action leaves as it is."""

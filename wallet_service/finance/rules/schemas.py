@@ -24,6 +24,7 @@ from pydantic_core import PydanticCustomError
 from wallet_service.core.conditions import LONGEST_VALUE, MOST_VALUES, OPERATORS, Condition, Vocabulary
 from wallet_service.core.fields import NO_CONTROL, Day, Line, Text, UserId, each_once, whole
 from wallet_service.core.money import Amount, AmountText, parse_amount
+from wallet_service.finance.rules.application import MOST_TAGS
 from wallet_service.finance.rules.vocabulary import ID_FIELDS, VOCABULARY, RuleField
 from wallet_service.platform.web.pagination import DEFAULT_LIMIT, CursorText, Limit
 from wallet_service.platform.web.query import BoolInQuery
@@ -31,7 +32,6 @@ from wallet_service.platform.web.query import BoolInQuery
 MOST_CONDITIONS: Final = 20
 MOST_RULES: Final = 1000
 MOST_SHARES: Final = 20
-MOST_TAGS: Final = 20
 _WHOLE: Final = 100
 _PERCENT_DECIMALS: Final = 4
 
