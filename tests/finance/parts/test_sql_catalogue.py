@@ -240,6 +240,7 @@ async def test_parts_that_came_with_a_posting(book: SqlBook) -> None:
     await give(book, await book.move(bank, "-4"), {"amount": "-3.999"}, {"amount": "-0.001"})
     (moved,) = await book.post(transfer(bank, cash, "1"))
     await give(book, moved, {"amount": "-1", "note": "change"})
+    await give(book, await book.move(bank, "-6"), {"amount": "-6", "tag_ids": []})
     await book.catalogue()
     assert [each[1:2] + each[3:] for each in await book.parts(bank)] == [
         (0, Decimal("-7.5"), "groceries"),
@@ -248,7 +249,10 @@ async def test_parts_that_came_with_a_posting(book: SqlBook) -> None:
         (0, -4, "uncategorised_expense"),
         (0, -4, "uncategorised_expense"),
         (0, -1, "own_transfers"),
+        (0, -6, "uncategorised_expense"),
     ]
+    edited = [await book.call("get_entry_parts", book.book_id, bank, version) for version in (5, 6)]
+    assert [each["parts"][0]["edited"] for each in edited] == [True, False], "without labels rules may set some"
     entry = await book.call("get_entry_parts", book.book_id, bank, 1)
     assert [(each["payee_id"], each["tag_ids"], each["note"], each["edited"]) for each in entry["parts"]] == [
         (payee, [tag], "bread", True),

@@ -190,6 +190,13 @@ MUTANTS: dict[str, tuple[str, Check, str, str]] = {
         "is distinct from v_default.amount",
         "is null",
     ),
+    "unsaid-parts-are-edited": ("write_given_parts", given, "null, null, v_is_said, '')", "null, null, true, '')"),
+    "said-parts-are-not-edited": (
+        "write_given_parts",
+        given,
+        "@.category_id != null || @.payee_id != null || @.note != null ||",
+        "",
+    ),
     "given-parts-stay": ("write_given_parts", given, "and g.leg = v_given.leg", "and false"),
     "deleted-labels-are-written": ("mend_labels", given, "coalesce(c.label_id,", "coalesce(n.category_id,"),
     "a-cataloguer-fails": (

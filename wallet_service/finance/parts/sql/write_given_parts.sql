@@ -8,17 +8,21 @@ declare
   v_default finance.parts;
   v_given record;
   v_one finance.parts[];
+  v_is_said boolean;
 begin
   foreach v_default in array finance.list_default_parts(p_book, p_wallets, p_from, p_to, true) loop
     select t.transaction_id, t.leg, g.parts, c.exponent into strict v_given from wallet.wallet_transactions t
       join wallet.currencies c on c.code = t.currency
       join finance.posting_parts g on g.transaction_id = t.transaction_id and g.leg = t.leg
       where t.wallet_id = v_default.wallet_id and t.wallet_version = v_default.wallet_version;
+    -- One part without labels says no more than the default does: rules may still label it.
+    v_is_said := jsonb_array_length(v_given.parts) > 1
+      or jsonb_path_exists(v_given.parts, '$[0] ? (@.category_id != null || @.payee_id != null || @.note != null || @.tag_ids.size() > 0)');
     v_one := array(select row(p_book.book_id, v_default.wallet_id, v_default.wallet_version, s.ordinality - 1, v_default.booked_on,
         wallet.read_balance(s.value ->> 'amount'), coalesce((s.value ->> 'category_id')::uuid, v_default.category_id),
         (s.value ->> 'payee_id')::uuid,
         array(select i.value::uuid from jsonb_array_elements_text(coalesce(nullif(s.value -> 'tag_ids', 'null'), '[]')) i),
-        null, s.value ->> 'note', null, null, true, '')::finance.parts
+        null, s.value ->> 'note', null, null, v_is_said, '')::finance.parts
       from jsonb_array_elements(v_given.parts) with ordinality s order by s.ordinality);
     if (select sum(o.amount) from unnest(v_one) o having bool_and(o.amount <> 0 and min_scale(o.amount) <= v_given.exponent))
         is distinct from v_default.amount then
