@@ -22,3 +22,4 @@ async def open_parts(context: RoomContext) -> AsyncGenerator[None]:
         yield
     finally:
         await stop(task)
+        await cataloguing.close()

@@ -75,7 +75,7 @@ def pending_page(items: bytes, next_cursor: str | None, pending: int) -> Respons
 @router.get(
     "/parts",
     response_model=PartPage,
-    responses=problems(*READS, BookNotFound, LabelNotFound, UpstreamUnavailable),
+    responses=problems(*READS, BookNotFound, WalletNotFound, LabelNotFound, UpstreamUnavailable),
     operation_id="list_parts",
     summary="List parts",
 )
@@ -94,6 +94,10 @@ async def list_parts(
     del caller
     book = await access.find(query.user_id, query.organization_id)
     read_concerns(request, user_id=book.owner.user_id)
+    if query.wallet_id is not None:
+        _, of_wallet = await owner_of_wallet(repository, access, str(query.wallet_id))
+        if of_wallet.book_id != book.book_id:
+            raise WalletNotFound(wallet_id=str(query.wallet_id))
     filters = query.filters()
     selection = {"book_id": book.book_id, **filters}
     before: dict[str, Any] | None = None

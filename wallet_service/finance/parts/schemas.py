@@ -141,7 +141,7 @@ class EntryPart(BaseModel):
     payment_method_id: UUID | None = Field(description="Reserved: always null.")
     note: str | None = Field(description=NOTE_TEXT)
     rule_id: UUID | None = Field(description="The rule that set it last; null: none did.")
-    edited: bool = Field(description="Whether a caller set it. Rules leave such parts alone.")
+    edited: bool = Field(description="Whether a caller said what it was for: labels, a note, a split. Rules leave such parts alone.")
 
 
 class _OfEntry(BaseModel):
@@ -195,7 +195,10 @@ class PartQuery(BaseModel):
     payee_id: UUID | None = Field(default=None, description="Those of this payee, and of what is under it.")
     tag_id: UUID | None = Field(default=None, description="Those with this tag, or one that is under it.")
     wallet_id: UUID | None = Field(default=None, description="Those of this wallet.")
-    type: Root | None = Field(default=None, description="Those whose category is under this root.")
+    type: Root | Literal["refund", "adjustment"] | None = Field(
+        default=None,
+        description="Those whose category is under this root; `refund` and `adjustment`: those that were posted as one.",
+    )
     amount_from: AmountInQuery | None = Field(
         default=None, description="Those of this amount or more, whatever their sign."
     )

@@ -25,6 +25,8 @@ from wallet_service.finance.parts.repository import CatalogueRepository, PartRep
 BEFORE_READ: Final = 2000
 """Entries that are catalogued before a read of their book, at most."""
 
+_FOLLOWED_S: Final = 1.0
+"""How long a read waits for the followers, in seconds; they go on after it."""
 _AT_ONCE: Final = 500
 """Entries that are catalogued in one transaction in the background: a caller who edits waits for it."""
 _MOST_WALLETS: Final = 1000
@@ -59,6 +61,7 @@ class Cataloguing:
         self._noted: dict[str, float] = {}
         self._taken_at: float | None = None
         self._has_noted = asyncio.Event()
+        self._following: set[asyncio.Task[None]] = set()
         self._without_book = TTLCache[str, bool](_MOST_NOTED, _WITHOUT_BOOK_S)
         metrics.watch(self.oldest_s)
 
@@ -106,11 +109,24 @@ class Cataloguing:
         return done
 
     async def catch_up(self, book_id: str) -> int:
-        """Catalogue what a book misses before it is read, in bounds; how many entries are still missing."""
+        """Catalogue what a book misses before it is read, in bounds; how many entries are still missing.
+
+        The followers get a second. A book with slow rules is read before they are through.
+        """
         found = await self._repository.catalogue(book_id, BEFORE_READ)
         if found.written:
-            await self._follow(book_id, found.written)
+            task = asyncio.create_task(self._follow(book_id, found.written))
+            self._following.add(task)
+            task.add_done_callback(self._following.discard)
+            await asyncio.wait({task}, timeout=_FOLLOWED_S)
         return found.pending
+
+    async def close(self) -> None:
+        """Cancel followers that reads have left behind, and wait for their end. They go on where they stopped."""
+        tasks = [*self._following]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def catalogue_missed(self, report: Callable[[int], None]) -> None:
         """Catalogue every book that misses entries; ``report`` gets their number so far."""

@@ -58,7 +58,7 @@ class PartsResource:
         payee_id: Id | None = None,
         tag_id: Id | None = None,
         wallet_id: Id | None = None,
-        type: "Root | None" = None,  # noqa: A002 - the parameter's name in the API
+        type: "Root | Literal['refund', 'adjustment'] | None" = None,  # noqa: A002 - the parameter's name in the API
         amount_from: Amount | None = None,
         amount_to: Amount | None = None,
         from_day: date | str | None = None,
