@@ -229,7 +229,9 @@ async def a_merge(me: Stranger) -> None:
 async def rules(me: Stranger, checking: str) -> None:
     client, unknown = me.client, me.categories["uncategorised_expense"]
     before = [
-        await client.withdraw(checking, amount, description=text, effective_at="2024-03-20T12:00:00Z")
+        await client.parts.note(
+            "expense", amount, wallet_id=checking, description=text, effective_at="2024-03-20T12:00:00Z"
+        )
         for amount, text in (("30.00", "LIDL 4711"), ("10.01", "Lidl Berlin"), ("5.00", "Aldi"))
     ]
     rule: dict[str, Any] = {
