@@ -32,8 +32,8 @@ _AT_ONCE: Final = 500
 _MOST_WALLETS: Final = 1000
 _MOST_NOTED: Final = 100_000
 """Wallets that wait for the background. If there are more, the job catalogues what is not noted."""
-_PAUSE_S: Final = 0.1
-_WITHOUT_BOOK_S: Final = 60.0
+_PAUSE_S: Final = 0.5
+_WITHOUT_BOOK_S: Final = 300.0
 """How long it is cached that a wallet has no book, in seconds."""
 
 Follower = Callable[[str], Awaitable[None]]
