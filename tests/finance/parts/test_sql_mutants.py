@@ -179,10 +179,10 @@ MUTANTS: dict[str, tuple[str, Check, str, str]] = {
         "over (order by o.done - o.last_entry,",
     ),
     "the-limit-is-not-kept": (
-        "catalogue_entries",
-        after_history,
-        "(c.done + p_limit - c.before)::bigint",
-        "c.last_entry",
+        "bound_entries",
+        catalogue.test_entries_with_many_parts_are_catalogued_in_small_pieces,
+        "where s.before < p_limit",
+        "where true",
     ),
     "given-parts-are-not-checked": (
         "write_given_parts",
