@@ -4,8 +4,10 @@ A new route appears here by itself. It fails until it has a body, if it takes on
 it is about: by its path, or by its body.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -17,6 +19,7 @@ from support.settings import make_settings
 from contract.tables import permissions_of
 from wallet_service.core.identifiers import new_id
 from wallet_service.core.room import OperationType, Permission
+from wallet_service.delivery.webhooks.repository import NewSecret, SealedSecret, WebhookRepository
 from wallet_service.platform.auth.keys import create_key
 from wallet_service.platform.auth.permissions import ADMIN, Bundles
 from wallet_service.platform.auth.restrictions import Restriction
@@ -25,7 +28,11 @@ from wallet_service.runtime.application import create_app
 
 EXPAND = Bundles(ROOMS).expand
 PERMISSIONS = {each.name: each for room in ROOMS for each in room.permissions}
-OF_ROOMS = {"grant": {"amount": "1", "source": "promotion"}, "hold": {"amount": "1"}}
+OF_ROOMS = {
+    "grant": {"amount": "1", "source": "promotion"},
+    "hold": {"amount": "1"},
+    "convert": {"amount": "1"},
+}
 """Operations of a batch that rooms decide, one for each permission, without their wallet."""
 TYPES: dict[str, OperationType] = {
     each.permission: each
@@ -75,6 +82,8 @@ def details(type_: OperationType, thing: Thing) -> dict[str, Any]:
 def operation(type_: OperationType, thing: Thing) -> dict[str, Any]:
     """The same as an operation of a batch."""
     named: dict[str, Any] = {"type": type_.name}
+    if type_.name == "convert":
+        named["to_wallet_id"] = thing.second_id
     if type_.name in OF_ROOMS:
         return named | OF_ROOMS[type_.name] | {"wallet_id": thing.granted_id}
     if type_.form == "refund":
@@ -151,7 +160,15 @@ OF_BUDGETS = {"create_budget", "list_budgets", "get_budget_progress"}
 
 IN_THE_BODY = {
     *OF_BUDGETS,
-    *("create_wallet", "batch", "post_entries", "report_usage", "report_usage_batch", "create_book"),
+    *(
+        "create_wallet",
+        "batch",
+        "post_entries",
+        "report_usage",
+        "report_usage_batch",
+        "create_book",
+        "set_rates",
+    ),
     *("list_parts", "edit_parts", "list_pairs", "create_pair", "note_transaction"),
     *("list_rules", "create_rule", "order_rules", "test_rule", "apply_rules"),
     *(
@@ -165,6 +182,9 @@ IN_THE_BODY = {
 
 SHOWN_IN_PART = {"list_events", "stream_events", "list_books"}
 """Routes that show each caller what it may see of all owners; the room's own tests check which part that is."""
+
+OF_NO_OWNER = {"list_rates", "convert_amount", "create_quote"}
+"""Routes about the service's exchange rates, unless a book is named; the room's own tests name one."""
 
 
 def is_of_an_owner(route: APIRoute) -> bool:
@@ -320,6 +340,62 @@ class Matrix:
             "note_transaction": owner | {"type": "income", "amount": "1"},
         }.get(route.name, BODIES.get(route.name))
 
+    async def rule_of(self, thing: Thing) -> str:
+        """A rule in the book of a thing's user."""
+        await self.book_of(thing)
+        return (await self.api.admin.post("/rules", {"user_id": thing.user_id} | PARTS_RULE)).json()[
+            "rule_id"
+        ]
+
+    async def run_of(self, thing: Thing) -> str:
+        """A change of parts in the book of a thing's user."""
+        await self.book_of(thing)
+        path = f"/wallets/{thing.wallet_id}/entries/1/parts"
+        return (await self.api.admin.send("PUT", path, {"parts": [{"note": new_id()}]})).json()["run_id"]
+
+    async def pair_of(self, thing: Thing) -> str:
+        """A pair in the book of a thing's user."""
+        await self.book_of(thing)
+        moved = (await self.api.admin.move("withdraw", thing.second_id, "1")).json()
+        sides = {"debit": {"wallet_id": thing.second_id, "wallet_version": moved["wallet_version"]}}
+        sides["credit"] = {"wallet_id": thing.wallet_id, "wallet_version": 1}
+        return (await self.api.admin.post("/pairs", sides | {"user_id": thing.user_id})).json()["pair_id"]
+
+    async def file_of(self, caller: Client) -> str:
+        """A new file of a user, or else of the client of all keys."""
+        uploader = caller if caller.user_id is not None else await self.key("files:write")
+        return (await self.upload(uploader)).json()["file_id"]
+
+    async def job_of(self, caller: Client) -> str:
+        """A new job of a user, or else of the service. It is due in the far future, so no worker takes it."""
+        creator = (
+            {"client_id": f"user:|{caller.user_id}", "user_id": caller.user_id} if caller.user_id else None
+        )
+        document = await self.api.app.state.jobs.repository.enqueue(
+            new_id(), "delete_finished_jobs", {}, creator=creator, due_at=datetime(2999, 1, 1, tzinfo=UTC)
+        )
+        return json.loads(document)["job_id"]
+
+    async def webhook(self) -> str:
+        """A new webhook endpoint of the client of all keys, which gets nothing. Its secret does not open."""
+        endpoint_id, sealed = new_id(), SealedSecret(new_id(), "1.none.AAAA")
+        endpoint = {"url": "https://8.8.8.8/", "description": "", "event_types": ["job.dead"]}
+        repository = WebhookRepository(self.api.app.state.database)
+        await repository.create(
+            endpoint_id, "matrix", None, "00", endpoint, NewSecret(sealed, "none"), 10_000
+        )
+        return endpoint_id
+
+    def rated_body(self, route: APIRoute, meter: str, thing: Thing) -> dict[str, Any] | None:
+        """The body of a route that needs a meter."""
+        prices = {"prices": [{"model": "per_unit", "unit_price": "1"}]}
+        return {
+            "create_rate_card": prices | {"meter": meter, "currency": "EUR"},
+            "add_rate_version": prices,
+            "report_usage": self.usage(meter, thing),
+            "report_usage_batch": {"events": [self.usage(meter, thing)]},
+        }.get(route.name)
+
     async def upload(self, caller: Client) -> httpx.Response:
         return await caller.send("POST", "/files?name=a.txt", b"a", headers={"Content-Type": "text/plain"})
 
@@ -334,8 +410,10 @@ class Matrix:
         self, route: APIRoute, permission: Permission | None, thing: Thing, meter: str
     ) -> dict[str, Any] | None:
         """A body that is good on a thing."""
-        if route.name == "convert_from_wallet":
+        if route.path.endswith("/convert") and "POST" in (route.methods or ()):
             return {"to_wallet_id": thing.second_id, "amount": "1"}
+        if route.name == "set_rates" and permission is not None and permission.name == "exchange_rates:write":
+            return {**BODIES["set_rates"], "book_id": await self.book_of(thing)}
         if is_of_a_book(route):
             return await self.body_of_a_book(route, thing)
         return self.rated_body(route, meter, thing) or body_of(route, permission, thing)
@@ -523,7 +601,7 @@ async def _restricted(matrix: Matrix, route: APIRoute, permission: Permission | 
             status, _ = await matrix.send(key, route, permission, own)
             expect("restricted", status, status == 403)
         return
-    if route.name in SHOWN_IN_PART:
+    if route.name in SHOWN_IN_PART | OF_NO_OWNER:
         for key in (of_user, of_wallets, foreign):
             status, _ = await matrix.send(key, route, permission, own)
             expect("restricted", status, passes(status))
@@ -540,7 +618,7 @@ async def _restricted(matrix: Matrix, route: APIRoute, permission: Permission | 
         status, _ = await matrix.send(foreign, route, permission, own)
         expect("of an organization, own", status, status in {403, 404})
         status, _ = await matrix.send(of_wallets, route, permission, own)
-        refused = route.name == "create_wallet" or is_of_a_book(route)
+        refused = route.name in {"create_wallet", "set_rates"} or is_of_a_book(route)
         expect("of wallets, own", status, passes(status) != refused)
     status, _ = await matrix.send(of_user, route, permission, own)
     expect("of a user, own", status, passes(status))

@@ -21,6 +21,9 @@ WRITES = re.compile(r"\b(?:insert into|update|delete from)\s+(?:only\s+)?[a-z_]+
 RECORDED_OTHERWISE: Mapping[str, str] = {
     "wallet_api.post_transactions": "what it writes is the ledger: entries name their client, and are events",
     "wallet_api.catalogue_book": "it gives entries the parts that they have by default, which is no change of a caller",
+    "wallet_api.create_quote": "a price that ends after a minute; a conversion by it is a posting",
+    "wallet_api.set_rate_ages": "a copy of settings, for SQL",
+    "wallet_api.record_rate_feed": "what the provider answered last; new rates are recorded by load_rates",
     "wallet_api.redate_parts": "a run that the change of the book names; runs keep who made them",
     "wallet_api.settle_due": "it posts, and rooms record what took effect themselves",
     "wallet_api.get_wallet": "it only lets what was due take effect before",
@@ -66,6 +69,7 @@ RECORDED_OTHERWISE: Mapping[str, str] = {
 
 READS_NO_PERSON: Mapping[str, str] = {
     "list_currencies": "currencies",
+    "convert_amount": "a price; what the rates of a book are is read by list_rates",
     "list_meters": "meters",
     "get_meter": "a meter",
     "list_rate_cards": "rate cards",
@@ -146,5 +150,5 @@ def test_each_read_of_a_persons_data_is_declared() -> None:
         for route in app.routes
         if isinstance(route, APIRoute) and "GET" in (route.methods or ()) and route.path.startswith("/api/")
     }
-    assert declared <= reads
+    assert declared - {"test_rule"} <= reads  # test_rule shows entries, and has a body
     assert reads - declared == READS_NO_PERSON.keys()

@@ -216,7 +216,7 @@ async def test_a_worker_hands_over_the_settings_and_shows_the_age(
     async with open_api(timed_location, fx_url=provider.url, fx_history=False) as api:
         task = asyncio.create_task(keep_rates(api.app.state, stopping := asyncio.Event()))
         registry: CollectorRegistry = api.app.state.metrics
-        await wait_until(lambda: registry.get_sample_value("wallet_fx_rates_age_days") == 4.0)
+        await wait_until(lambda: registry.get_sample_value("wallet_fx_rates_age_seconds") == 4 * 86_400)
         stopping.set()
         await task
 

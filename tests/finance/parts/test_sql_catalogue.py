@@ -252,7 +252,9 @@ async def test_parts_that_came_with_a_posting(book: SqlBook) -> None:
         (0, -6, "uncategorised_expense"),
     ]
     edited = [await book.call("get_entry_parts", book.book_id, bank, version) for version in (5, 6)]
-    assert [each["parts"][0]["edited"] for each in edited] == [True, False], "without labels rules may set some"
+    assert [each["parts"][0]["edited"] for each in edited] == [True, False], (
+        "without labels rules may set some"
+    )
     entry = await book.call("get_entry_parts", book.book_id, bank, 1)
     assert [(each["payee_id"], each["tag_ids"], each["note"], each["edited"]) for each in entry["parts"]] == [
         (payee, [tag], "bread", True),

@@ -190,7 +190,12 @@ MUTANTS: dict[str, tuple[str, Check, str, str]] = {
         "is distinct from v_default.amount",
         "is null",
     ),
-    "unsaid-parts-are-edited": ("write_given_parts", given, "null, null, v_is_said, '')", "null, null, true, '')"),
+    "unsaid-parts-are-edited": (
+        "write_given_parts",
+        given,
+        "null, null, v_is_said, '')",
+        "null, null, true, '')",
+    ),
     "said-parts-are-not-edited": (
         "write_given_parts",
         given,

@@ -10,7 +10,7 @@ from wallet_service.core.room import Moved, OperationType
 from wallet_service.ledger.operation_types import LEDGER_TYPES
 from wallet_service.ledger.operations import Operation
 from wallet_service.ledger.outcomes import Posted
-from wallet_service.money.transactions.hooks import PostingHooks
+from wallet_service.money.transactions.hooks import PostingHooks, RequestMembers
 
 CAPTURE = OperationType(
     name="capture",
@@ -43,7 +43,9 @@ WALLET, OTHER = new_id(), new_id()
 def test_rooms_learn_the_direction_from_the_declaration(operation: Operation, moved: Sequence[Moved]) -> None:
     found: list[Moved] = []
     types = {each.name: each for each in (*LEDGER_TYPES, CAPTURE)}
-    hooks = PostingHooks(None, types, {}, {}, [], [lambda _, entries: found.extend(entries)])
+    hooks = PostingHooks(
+        None, types, {}, {}, {}, [], [lambda _, entries: found.extend(entries)], RequestMembers([])
+    )
     transaction = json.dumps({"transaction_id": operation.transaction_id, "wallet_id": WALLET}).encode()
     hooks.report([operation], [Posted(transaction, replayed=False, dry_run=False)])
     assert found == moved

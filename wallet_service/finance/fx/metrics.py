@@ -4,6 +4,8 @@ import math
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+_DAY_S = 86_400
+
 
 class RateMetrics:
     """Shows how old the newest rates are, and counts refreshes.
@@ -15,8 +17,8 @@ class RateMetrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = registry or CollectorRegistry()
         self._age = Gauge(
-            "wallet_fx_rates_age_days",
-            "Age of the newest exchange rates of the service, in days; read by workers every 5 minutes. NaN before the "
+            "wallet_fx_rates_age_seconds",
+            "Age of the newest exchange rates of the service, in whole days; read by workers every 5 minutes. NaN before the "
             "first time, and where no provider is set.",
             registry=registry,
         )
@@ -30,9 +32,9 @@ class RateMetrics:
         for outcome in ("stored", "unchanged", "failed"):
             self._refreshes.labels(outcome)
 
-    def aged(self, days: float) -> None:
+    def aged(self, days: int) -> None:
         """Show the age of the newest rates."""
-        self._age.set(days)
+        self._age.set(days * _DAY_S)
 
     def refreshed(self, outcome: str) -> None:
         """Count a request of the provider."""

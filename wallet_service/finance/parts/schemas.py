@@ -141,7 +141,9 @@ class EntryPart(BaseModel):
     payment_method_id: UUID | None = Field(description="Reserved: always null.")
     note: str | None = Field(description=NOTE_TEXT)
     rule_id: UUID | None = Field(description="The rule that set it last; null: none did.")
-    edited: bool = Field(description="Whether a caller said what it was for: labels, a note, a split. Rules leave such parts alone.")
+    edited: bool = Field(
+        description="Whether a caller said what it was for: labels, a note, a split. Rules leave such parts alone."
+    )
 
 
 class _OfEntry(BaseModel):
