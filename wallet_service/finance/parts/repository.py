@@ -230,7 +230,7 @@ class PartRepository:
             WalletNotFound: the book has none.
         """
         found = await self._database.read(
-            "find_quick_wallet",
+            "get_quick_wallet",
             book_id=book_id,
             currency=currency,
             client_id=client_id,

@@ -99,7 +99,7 @@ class RuleRepository:
             LabelNotFound, WalletNotFound: it names what the book does not have.
         """
         answer = await self._database.read(
-            "check_rule", book_id=book_id, rule=Json.of(rule), under=Json.of(list(under))
+            "read_rule_links", book_id=book_id, rule=Json.of(rule), under=Json.of(list(under))
         )
         return json.loads(answer)
 

@@ -46,11 +46,8 @@ begin
     if v_decision.status is null then
       v_step := case when v_op.form = 'room' or v_state.marks > 0 then wallet.decide_with_rooms(v_op, p_accounts, v_ids, v_decisions, v_state, v_now) end;
       v_decision := coalesce(v_step.decision, wallet.resolve_operation(v_op, p_accounts, v_ids, v_decisions, v_now));
-      v_decision := coalesce(case when v_decision.status = 'posted'
-        then wallet.apply_posting_rules(v_op, v_decision, v_decisions) end, v_decision);
-      if v_op.terms is not null and v_op.form <> 'room' and v_decision.status = 'posted' then
-        v_decision := coalesce(wallet.check_posting_members(v_op, v_decision), v_decision);
-      end if;
+      v_decision := coalesce(case when v_decision.status = 'posted' then coalesce(wallet.apply_posting_rules(v_op, v_decision, v_decisions),
+        case when v_op.terms is not null and v_op.form <> 'room' then wallet.check_posting_members(v_op, v_decision) end) end, v_decision);
       if v_decision.status = 'posted' then
         v_winners[v_op.leader] := v_op.ordinal;
         foreach v_account in array coalesce(v_step.accounts, '{}') loop

@@ -14,7 +14,7 @@ begin
   v_day := finance.find_day_asked(v_book, p_on::date);
   v_rows := array(select f from finance.find_budget_figures(v_book, array[v_budget], v_day,
     finance.find_earlier_day(v_budget, v_day, c_earlier)) f order by f.first_day desc limit 1 + c_earlier);
-  return finance.join_objects(
+  return finance.join_objects(array[
     (select row_to_json(v) from (select v_book.book_id, v_day as "on", wallet.format_time(wallet.clock()) as as_of,
       p_pending as pending_entries) v),
     finance.format_progress(v_budget, v_rows[1], v_day), finance.format_pace(v_rows[1], v_day, v_exponent),
@@ -24,11 +24,11 @@ begin
       'alerts', (select coalesce(json_agg(json_build_object('tier', a.tier, 'reached_at', wallet.format_time(a.reached_at))
           order by a.tier), '[]')
         from finance.budget_alerts a
-        where a.budget_id = p_budget_id and a.first_day = v_rows[1].first_day and a.rearmed_at is null)));
+        where a.budget_id = p_budget_id and a.first_day = v_rows[1].first_day and a.rearmed_at is null))]);
 end $$;
 
 -- One object with the members of several, none of which is empty.
-create or replace function finance.join_objects(variadic p_objects json[]) returns text
+create or replace function finance.join_objects(p_objects json[]) returns text
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
   return '{' || (select string_agg(substr(left(o.object::text, -1), 2), ',' order by o.place)

@@ -12,6 +12,7 @@ begin
   return finance.find_rule_list(p_book_id, v_ids, null)::text;
 end $$;
 
+-- As wallet_api.read_rule_list; p_rule_ids: null for the active ones. Without the rules where the list is of the version p_known.
 create or replace function finance.find_rule_list(p_book_id uuid, p_rule_ids uuid[], p_known bigint) returns jsonb
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -52,7 +53,7 @@ end $$;
 
 -- Checks a rule that is only tried: refuses labels and wallets of other books. p_rule: as of create_rule; p_under: labels. Returns
 -- finance.read_label_links.
-create or replace function wallet_api.check_rule(p_book_id uuid, p_rule jsonb, p_under jsonb) returns text
+create or replace function wallet_api.read_rule_links(p_book_id uuid, p_rule jsonb, p_under jsonb) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform finance.check_rule_names(p_book_id, p_rule);

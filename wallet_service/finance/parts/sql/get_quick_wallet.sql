@@ -2,7 +2,7 @@
 -- that of the book) or else the oldest one, of those that are open. The mirrored one; an operating one only if there is no mirrored
 -- one. With a key that the client spent on a wallet of the book in this currency, that wallet: a request that is sent again is the
 -- same request. Refuses the call where there is none.
-create or replace function wallet_api.find_quick_wallet(p_book_id uuid, p_currency text, p_client_id text, p_key text) returns text
+create or replace function wallet_api.get_quick_wallet(p_book_id uuid, p_currency text, p_client_id text, p_key text) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_book finance.books;
@@ -36,6 +36,7 @@ begin
   return v_owner;
 end $$;
 
+-- As wallet_api.read_wallet_owner; null where there is no such wallet.
 create or replace function finance.format_wallet_owner(p_wallet_id uuid) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select json_build_object('wallet_id', w.wallet_id, 'user_id', w.user_id, 'organization_id', w.organization_id,
