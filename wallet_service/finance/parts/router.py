@@ -60,7 +60,7 @@ IfMatch = Annotated[
 _PLACE_OF = ("booked_on", "wallet_id", "wallet_version", "part")
 _PLACE = TypeAdapter(tuple[Day, UUID, BigInt, Annotated[int, Field(ge=0, le=32_767)]])
 _ETAG: dict[str, Any] = {"ETag": {"description": '`"<etag>"`, for If-Match.', "schema": {"type": "string"}}}
-_FORM = re.compile(r'(?:W/)?"?([0-9a-f]{16})"?', re.ASCII)
+_FORM = re.compile(r'(?:W/)?"?([0-9a-f]{1,16})"?', re.ASCII)
 _ENTRY = (WalletNotFound, BookNotFound, EntryNotFound, EntryPending, UpstreamUnavailable)
 _EDITS = (*WRITES, LabelNotFound, AmountPrecision, AmountInvalid, PartsUnbalanced, WalletBusy)
 _UNDONE_AT_ONCE = 500
