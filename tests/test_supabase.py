@@ -5,6 +5,7 @@ import copy
 import os
 import secrets
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from wallet_service.core.errors import Unavailable
 from wallet_service.core.identifiers import new_id
 from wallet_service.platform.auth.keys import create_first_admin_key
 from wallet_service.platform.database.migrate import migrate
+from wallet_service.platform.database.supabase import RELOAD_EVERY_S
 from wallet_service.rooms import ROOMS
 
 pytestmark = [pytest.mark.supabase, pytest.mark.parametrize("driver", ["supabase"], indirect=True)]
@@ -430,11 +432,14 @@ async def test_many_who_miss_a_function_ask_for_it_once(project: Project) -> Non
     async with faulty_proxy(project.url) as proxy:
         database = await connect(changed(project, url=proxy.url))
         missing = [database.read("t_nobody_made") for _ in range(20)]
+        began = time.monotonic()
         outcomes = await asyncio.gather(*missing, return_exceptions=True)
+        passed_s = time.monotonic() - began
         assert {type(outcome) for outcome in outcomes} == {Unavailable}
-        assert sum("reload_rest" in head for head in proxy.heads) <= 2
+        # One asks again after a while, which passes more often on a busy machine.
+        assert sum("reload_rest" in head for head in proxy.heads) <= 2 + passed_s / RELOAD_EVERY_S
         # 20 first attempts, and those of the one that looks again every 50 ms.
-        assert proxy.requests < 20 + 1.5 / 0.05 + 10
+        assert proxy.requests < 20 + max(1.5, passed_s) / 0.05 + 10
         await database.close()
 
 

@@ -15,7 +15,10 @@ begin
   if v_spent.status <> 'new' then
     return '{"status":"' || v_spent.status || '","budget":' || v_spent.response || '}';
   end if;
-  select * into strict v_book from finance.books b where b.book_id = (p_budget ->> 'book_id')::uuid for no key update;
+  select * into v_book from finance.books b where b.book_id = (p_budget ->> 'book_id')::uuid for no key update;
+  if not found then
+    perform wallet.refuse_call('book_not_found', jsonb_build_object('book_id', p_budget ->> 'book_id'));
+  end if;
   select * into v_budget from finance.budgets b where b.budget_id = p_budget_id;
   if not found then    -- else an earlier sending of this call created it
     if (select count(*) from finance.budgets b where b.book_id = v_book.book_id) >= p_limit then

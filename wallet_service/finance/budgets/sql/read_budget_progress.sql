@@ -7,7 +7,10 @@ declare
   v_day date;
   v_budgets finance.budgets[];
 begin
-  select * into strict v_book from finance.books b where b.book_id = p_book_id;
+  select * into v_book from finance.books b where b.book_id = p_book_id;
+  if not found then
+    perform wallet.refuse_call('book_not_found', jsonb_build_object('book_id', p_book_id));
+  end if;
   v_day := finance.find_day_asked(v_book, p_on::date);
   v_budgets := array(select b from finance.budgets b where b.book_id = p_book_id order by b.budget_id);
   return (select row_to_json(v)::text from (select v_book.book_id, v_day as "on", wallet.format_time(wallet.clock()) as as_of,

@@ -51,7 +51,10 @@ declare
   v_book finance.books;
 begin
   perform wallet.require_read_committed();
-  select * into strict v_book from finance.books b where b.book_id = p_book_id for no key update;
+  select * into v_book from finance.books b where b.book_id = p_book_id for no key update;
+  if not found then
+    perform wallet.refuse_call('book_not_found', jsonb_build_object('book_id', p_book_id));
+  end if;
   return v_book;
 end $$;
 

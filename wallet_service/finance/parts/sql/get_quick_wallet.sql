@@ -11,7 +11,10 @@ declare
     join wallet.wallet_transactions t on t.transaction_id = i.transaction_id and t.leg = 0
     where i.client_id = p_client_id and i.key = p_key);
 begin
-  select * into strict v_book from finance.books b where b.book_id = p_book_id;
+  select * into v_book from finance.books b where b.book_id = p_book_id;
+  if not found then
+    perform wallet.refuse_call('book_not_found', jsonb_build_object('book_id', p_book_id));
+  end if;
   p_currency := coalesce(p_currency, v_book.base_currency);
   select w.wallet_id into v_wallet_id from wallet.wallets w
     where (w.user_id = v_book.user_id and w.organization_id is null or w.organization_id = v_book.organization_id)
