@@ -451,6 +451,17 @@ CONFIG: dict[str, Any] = {
                 "allow_header_conformance": {"enabled": False},
             },
         },
+        {
+            # To DELETE these is to delete a rule or a budget of this name: 422, it is no UUID.
+            "include-path": [
+                *(f"/api/v1/rules/{verb}" for verb in ("order", "test", "apply")),
+                "/api/v1/budgets/progress",
+            ],
+            "checks": {
+                "unsupported_method": {"enabled": False},
+                "allow_header_conformance": {"enabled": False},
+            },
+        },
     ],
 }
 

@@ -134,6 +134,7 @@ async def test_tables_that_only_grow_are_vacuumed_by_number_of_rows(
         "billing.hold_captures": "100000",
         "billing.usage_events": "100000",
         "platform.request_keys": "100000",
+        "finance.parts": "100000",
     }
     assert {each["autovacuum_vacuum_insert_scale_factor"] for each in options.values()} == {"0"}
 

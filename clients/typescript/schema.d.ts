@@ -7093,7 +7093,7 @@ export interface components {
             rule_id: string | null;
             /**
              * Edited
-             * @description Whether a caller set it. Rules leave such parts alone.
+             * @description Whether a caller said what it was for: labels, a note, a split. Rules leave such parts alone.
              */
             edited: boolean;
         };
@@ -10465,7 +10465,7 @@ export interface components {
             rule_id: string | null;
             /**
              * Edited
-             * @description Whether a caller set it. Rules leave such parts alone.
+             * @description Whether a caller said what it was for: labels, a note, a split. Rules leave such parts alone.
              */
             edited: boolean;
         };
@@ -22676,8 +22676,8 @@ export interface operations {
                 tag_id?: string | null;
                 /** @description Those of this wallet. */
                 wallet_id?: string | null;
-                /** @description Those whose category is under this root. */
-                type?: ("income" | "expense" | "transfer") | null;
+                /** @description Those whose category is under this root; `refund` and `adjustment`: those that were posted as one. */
+                type?: ("income" | "expense" | "transfer") | ("refund" | "adjustment") | null;
                 /** @description Those of this amount or more, whatever their sign. */
                 amount_from?: string | null;
                 /** @description Those of this amount or less, whatever their sign. */
@@ -22713,7 +22713,7 @@ export interface operations {
             400: components["responses"]["malformed_request"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
-            /** @description `book_not_found`, `label_not_found` */
+            /** @description `book_not_found`, `wallet_not_found`, `label_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -22722,7 +22722,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            422: components["responses"]["validation_failed"];
+            /** @description `validation_failed`, `amount_invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             429: components["responses"]["rate_limited"];
             /** @description `unavailable`, `upstream_unavailable` */
             503: {
@@ -22887,7 +22895,15 @@ export interface operations {
             404: components["responses"]["book_not_found"];
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            422: components["responses"]["validation_failed"];
+            /** @description `validation_failed`, `amount_invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             429: components["responses"]["rate_limited"];
             /** @description `unavailable`, `overloaded`, `wallet_busy`, `upstream_unavailable` */
             503: {
@@ -23327,7 +23343,7 @@ export interface operations {
             };
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            /** @description `validation_failed`, `idempotency_key_reused` */
+            /** @description `validation_failed`, `idempotency_key_reused`, `amount_invalid` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -23438,7 +23454,15 @@ export interface operations {
             };
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            422: components["responses"]["validation_failed"];
+            /** @description `validation_failed`, `amount_invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             429: components["responses"]["rate_limited"];
             /** @description `unavailable`, `overloaded`, `upstream_unavailable` */
             503: {
@@ -23593,7 +23617,15 @@ export interface operations {
             412: components["responses"]["version_mismatch"];
             413: components["responses"]["payload_too_large"];
             415: components["responses"]["unsupported_media_type"];
-            422: components["responses"]["validation_failed"];
+            /** @description `validation_failed`, `amount_invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             429: components["responses"]["rate_limited"];
             /** @description `unavailable`, `overloaded`, `upstream_unavailable`, `wallet_busy` */
             503: {

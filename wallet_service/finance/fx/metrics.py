@@ -18,8 +18,8 @@ class RateMetrics:
         registry = registry or CollectorRegistry()
         self._age = Gauge(
             "wallet_fx_rates_age_seconds",
-            "Age of the newest exchange rates of the service, in whole days; read by workers every 5 minutes. NaN before the "
-            "first time, and where no provider is set.",
+            "Age of the newest exchange rates of the service, in whole days; read by workers every 5 minutes. NaN before "
+            "the first time, and where no provider is set.",
             registry=registry,
         )
         self._refreshes = Counter(

@@ -75,7 +75,9 @@ def pending_page(items: bytes, next_cursor: str | None, pending: int) -> Respons
 @router.get(
     "/parts",
     response_model=PartPage,
-    responses=problems(*READS, BookNotFound, WalletNotFound, LabelNotFound, UpstreamUnavailable),
+    responses=problems(
+        *READS, BookNotFound, WalletNotFound, LabelNotFound, AmountInvalid, UpstreamUnavailable
+    ),
     operation_id="list_parts",
     summary="List parts",
 )
@@ -168,7 +170,7 @@ async def set_entry_parts(
 @router.post(
     "/parts/bulk",
     response_model=BulkAnswer,
-    responses=problems(*WRITES, BookNotFound, WalletBusy, UpstreamUnavailable),
+    responses=problems(*WRITES, BookNotFound, AmountInvalid, WalletBusy, UpstreamUnavailable),
     operation_id="edit_parts",
     summary="Change the parts of up to 500 entries",
 )

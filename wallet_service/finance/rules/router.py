@@ -32,6 +32,7 @@ from wallet_service.finance.rules.schemas import (
     WrittenRule,
 )
 from wallet_service.finance.rules.service import shown_entry
+from wallet_service.ledger.problems import AmountInvalid
 from wallet_service.platform.auth.authentication import Principal, requires
 from wallet_service.platform.changes.reads import read_concerns
 from wallet_service.platform.jobs.responses import ACCEPTED, JOB, accepted
@@ -56,7 +57,7 @@ Entries = Annotated[RuledEntries, on_database(RuledEntries)]
 RuleInPath = Annotated[UUID, Path(description="The rule's id.")]
 
 _PLACE = TypeAdapter(tuple[int])
-_NAMED = (LabelNotFound, WalletNotFound, UpstreamUnavailable)
+_NAMED = (LabelNotFound, WalletNotFound, AmountInvalid, UpstreamUnavailable)
 _MOST_SHOWN = 100
 _LONGEST_TEST_S = 2.0
 
