@@ -246,6 +246,7 @@ def test_the_secrets_are_these() -> None:
         "WALLET_CONSUL_TOKEN",
         "WALLET_CREDENTIAL_KEYS",
         "WALLET_TOP_UPS_PAYMENT_EVENTS_SECRET",
+        "WALLET_FX_URL",
     }
 
 
@@ -254,6 +255,7 @@ VALUES = {
     "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_1234",
     "WALLET_REDIS_URL": "redis://:password@redis.example:6379/0",
     "WALLET_CREDENTIAL_KEYS": generate_key(),
+    "WALLET_FX_URL": "https://rates.example/latest.xml?key=secret",
     "WALLET_TOP_UPS_PAYMENT_EVENTS_SECRET": "whsec_" + "c2Vj" * 8,
 }
 

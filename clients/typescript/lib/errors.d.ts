@@ -66,6 +66,7 @@ export interface Facts {
         book_id?: string;
         user_id?: string;
         organization_id?: string;
+        wallet_id?: string;
     };
     budget_limit: {
         limit: number;

@@ -94,7 +94,7 @@ export interface Facts {
   balance_limit: { wallet_id: string; errors?: ValueFault[] };
   balance_unchanged: { wallet_id: string };
   book_exists: { book_id: string };
-  book_not_found: { book_id?: string; user_id?: string; organization_id?: string };
+  book_not_found: { book_id?: string; user_id?: string; organization_id?: string; wallet_id?: string };
   budget_limit: { limit: number };
   budget_not_found: { budget_id: string };
   batch_aborted: { index?: number };

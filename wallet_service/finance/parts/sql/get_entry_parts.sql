@@ -16,12 +16,13 @@ declare
   v_parts constant finance.parts[] := array(select p from finance.parts p
     where p.wallet_id = p_wallet_id and p.wallet_version = p_version and p.book_id = p_book_id order by p.part);
 begin
-  if cardinality(v_parts) = 0 then
-    perform wallet.refuse_call(case when exists (select from wallet.wallets w where w.wallet_id = p_wallet_id
-        and finance.find_book_of_wallet(w.user_id, w.organization_id) = p_book_id and p_version between 1 and w.last_entry)
-      then 'entry_pending' else 'entry_not_found' end,
-      jsonb_build_object('wallet_id', p_wallet_id, 'wallet_version', p_version));
+  if cardinality(v_parts) > 0 then
+    return v_parts;
+  elsif exists (select from wallet.wallets w where w.wallet_id = p_wallet_id
+      and finance.find_book_of_wallet(w.user_id, w.organization_id) = p_book_id and p_version between 1 and w.last_entry) then
+    perform wallet.refuse_call('entry_pending', jsonb_build_object('wallet_id', p_wallet_id, 'wallet_version', p_version));
   end if;
+  perform wallet.refuse_call('entry_not_found', jsonb_build_object('wallet_id', p_wallet_id, 'wallet_version', p_version));
   return v_parts;
 end $$;
 

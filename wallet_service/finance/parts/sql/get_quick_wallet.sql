@@ -21,7 +21,8 @@ begin
       and w.currency = p_currency and (w.status <> 'closed' or w.wallet_id = v_spent_on)
     order by w.wallet_id = v_spent_on desc nulls last, w.keeping = 'mirrored' desc, w.is_primary desc, w.wallet_id limit 1;
   if not found then
-    perform wallet.refuse_call('wallet_not_found', jsonb_build_object('book_id', p_book_id, 'currency', p_currency));
+    perform wallet.refuse_call('wallet_not_found', jsonb_strip_nulls(jsonb_build_object('user_id', v_book.user_id,
+      'currency', p_currency)));
   end if;
   return finance.format_wallet_owner(v_wallet_id);
 end $$;
