@@ -12574,7 +12574,7 @@ export interface components {
             rule_id: string | null;
             /**
              * Edited
-             * @description Whether a person set it. Rules leave such parts, unless told otherwise.
+             * @description Whether a person set it. Rules leave such parts, unless a job has `overwrite`.
              */
             edited: boolean;
         };

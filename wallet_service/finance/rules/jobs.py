@@ -19,7 +19,7 @@ async def apply_missed_rules(context: "JobContext") -> None:
 
 
 async def apply_rules(context: "JobContext") -> None:
-    """Apply rules to entries of a book. Another attempt begins anew: what is changed already stays as it is."""
+    """Apply rules to entries of a book. Another attempt begins again: what is changed already stays as it is."""
     await context.caller()
     job = RuleJob(RuledEntries(context.state.database), context.arguments, context.job.job_id)
 

@@ -401,7 +401,7 @@ class RuledPart(BaseModel):
         description="The rule that changed it last; null: none did, or a person did later."
     )
     edited: bool = Field(
-        description="Whether a person set it. Rules leave such parts, unless told otherwise."
+        description="Whether a person set it. Rules leave such parts, unless a job has `overwrite`."
     )
 
 

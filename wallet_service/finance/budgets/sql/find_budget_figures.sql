@@ -2,7 +2,7 @@
 
 -- For each budget its periods in their order: those that end after p_since, and in any case the last one, which has p_day or is the last
 -- before the budget's end. One that begins later has its first period. Sums have the days up to p_day. Nothing is rounded. The last
--- period has what was left out for want of a rate, {currency: amount}, and the stale rates, {currency: oldest day}: of all periods
+-- period has what was left out because there is no rate, {currency: amount}, and the stale rates, {currency: oldest day}: of all periods
 -- that count for it. is_complete: nothing was left out of what counts for the period.
 create or replace function finance.find_budget_figures(p_book finance.books, p_budgets finance.budgets[], p_day date, p_since date)
 returns setof finance.budget_figures

@@ -31,7 +31,7 @@ comment on column finance.parts.part is 'its number within the entry, from 0 wit
 comment on column finance.parts.booked_on is 'the day in the zone of the book, one for all parts of an entry';
 comment on column finance.parts.amount is 'signed: what credits the wallet is positive';
 comment on column finance.parts.category_id is 'as stored; readers follow merges';
-comment on column finance.parts.edited is 'a person set it: no rule changes it without being told so';
+comment on column finance.parts.edited is 'a person set it: no rule changes it unless it says so';
 comment on column finance.parts.words is 'of the note and of the texts of the entry, and the id of the book: what a search finds';
 create index parts_day on finance.parts (book_id, booked_on, wallet_id, wallet_version, part);
 create index parts_category on finance.parts (book_id, category_id, booked_on, wallet_id, wallet_version, part);
