@@ -241,6 +241,7 @@ BEYOND_A_SCHEMA = {
     "idempotency_key_conflict": "compares two members",
     "idempotency_key_reused": "depends on requests before",
     "insufficient_funds": "depends on the balance",
+    "grants_not_usable": "depends on the grants in the balance",
     "version_mismatch": "depends on the wallet",
     "alert_not_own": "depends on the caller",
     "owner_invalid": "two members exclude each other, and which is needed depends on the caller",
