@@ -5,7 +5,7 @@ it is about: by its path, or by its body.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.routing import APIRoute
-from support.api import Api, Client, new_user
+from support.api import Api, Client, new_user, open_api
 from support.settings import make_settings
 
 from contract.tables import permissions_of
@@ -500,8 +500,10 @@ def outcome(answer: httpx.Response) -> tuple[int, dict[str, Any]]:
 
 
 @pytest.fixture
-def matrix(direct_api: Api) -> Matrix:
-    return Matrix(direct_api)
+async def matrix(service_dsn: str) -> AsyncIterator[Matrix]:
+    """With an application that takes more requests without a key than one address may send."""
+    async with open_api(service_dsn, rate_limit_address_tokens=0) as opened:
+        yield Matrix(opened)
 
 
 def passes(status: int) -> bool:

@@ -26,8 +26,8 @@ class FxSettings(RoomSettings):
     )
     convert: bool = Field(
         default=False,
-        description="whether money of operating wallets can be converted: by rates of the last day, so whoever sees "
-        "today's rates can gain from it. Mirrored wallets always can",
+        description="whether money of operating wallets can be converted: by rates of the last day, so a caller that "
+        "sees today's rates can gain from it. Mirrored wallets always can",
     )
     max_age_h: Annotated[int, Field(ge=0, le=8784)] = Field(
         default=72,
