@@ -83,7 +83,7 @@ def free_port() -> int:
 
 
 class ReservedPort:
-    """A TCP port of a server that stops and starts again: while it is stopped, nobody else gets it.
+    """A TCP port of a server that stops and starts again: while it is stopped, no other program gets it.
 
     A socket is bound to it and never listens, so that connections are refused. Servers that set SO_REUSEADDR, as all here
     do, can listen on it nevertheless.
